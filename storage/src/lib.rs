@@ -1,1 +1,11 @@
-//! (being written)
+//! A log and a store.
+
+pub mod error;
+pub mod log;
+pub mod store;
+pub mod table;
+
+pub use error::{Kind, LogError, StoreError};
+pub use log::{Append, Delivery, Group, Log, Member, Position, Reader, Record};
+pub use store::{Cells, Cursor, Deletion, Mutation, Order, Page, Query, Store};
+pub use table::{Column, ColumnType, Life, Table, Value};

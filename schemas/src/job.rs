@@ -1,0 +1,796 @@
+//! An exposure job: what officials ask for, and the one state machine that decides what counts.
+//!
+//! ```text
+//!              ┌────────── edited ──────────┐
+//!              ▼                            │
+//!  submit ▶ submitted ── returned ─────▶ returned
+//!              │  └───── rejected ─────▶ rejected ∎
+//!           approved (by another person, of the current content)
+//!              ▼
+//!           approved ── planning ──▶ planning ── sealed ──▶ sending ── completed ──▶ completed
+//!              │                        ▲                   │  ▲                       │  │
+//!              │                        │              paused  resumed        sweep due  │ closed
+//!              │                        │                   ▼  │                  │      ▼
+//!              └──── cancelled ∎        │                  paused              planning  closed ∎
+//! ```
+//!
+//! The `jobs` topic is the order of record. Everybody who wants to know the jobs folds its records
+//! into [`Jobs`], in offset order; the first valid record wins, an invalid or repeated one changes
+//! nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ids::{JobId, OfficialId, PlanId, RecordId, VenueId},
+    language::Language,
+    sending::{ChunkNumber, ChunkTotals, PlanCounts},
+    time::EventTime,
+    topic::Topic,
+    visit::{Exposure, Window},
+    wire::{Body, WireRecord},
+};
+
+/// A record of the `jobs` topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// An append whose outcome is unknown is repeated with the same id, and counts once.
+    pub id: RecordId,
+    /// The job.
+    pub job: JobId,
+    /// When it was made, by the clock of who made it. For people; decides nothing.
+    pub at: EventTime,
+    /// What happened.
+    pub event: JobEvent,
+}
+
+/// What happened to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobEvent {
+    /// An official (or a service token) asks for it.
+    Submitted {
+        /// Who.
+        by: Actor,
+        /// What.
+        content: JobContent,
+        /// The key of the request, so that a repeated request makes no second job.
+        idempotency_key: String,
+        /// Hash of the request's body: the same key with another body is a conflict.
+        body_hash: String,
+    },
+    /// The content is replaced.
+    Edited {
+        /// By whom.
+        by: Actor,
+        /// The new content.
+        content: JobContent,
+    },
+    /// A second person agrees to exactly this content.
+    Approved {
+        /// Who.
+        by: Actor,
+        /// [`JobContent::hash`] of what they saw.
+        content_hash: String,
+    },
+    /// Sent back for changes.
+    Returned {
+        /// By whom.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// Refused for good.
+    Rejected {
+        /// By whom.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// An approver wants the plan made although the read barrier has not been reached.
+    PlanAnyway {
+        /// Who.
+        by: Actor,
+    },
+    /// The sender began to plan (a sweep, when not 0).
+    Planning {
+        /// 0 for the first plan, 1 to 3 for the sweeps.
+        sweep: u8,
+    },
+    /// The recipients are frozen. Only a sealed plan is ever sent.
+    Sealed {
+        /// The plan.
+        plan: PlanId,
+        /// 0 for the first plan, 1 to 3 for the sweeps.
+        sweep: u8,
+        /// How many, by way and language.
+        counts: PlanCounts,
+        /// SHA-256 over the hashes of the chunks in order, hexadecimal.
+        hash: String,
+        /// Set where the plan sends undecided people of an earlier chunk again, by decision.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<ChunkRef>,
+    },
+    /// Where some chunks stand now. The latest of a chunk counts.
+    Outcomes {
+        /// The plan.
+        plan: PlanId,
+        /// Chunks that changed.
+        chunks: BTreeMap<ChunkNumber, ChunkTotals>,
+    },
+    /// Sending stops until resumed.
+    Paused {
+        /// Who or what stopped it.
+        cause: PauseCause,
+    },
+    /// Sending goes on.
+    Resumed {
+        /// By whom.
+        by: Actor,
+    },
+    /// Sending stops for good. What LINE accepted can't be called back.
+    Cancelled {
+        /// By whom.
+        by: Actor,
+    },
+    /// An official says what becomes of an undecided chunk. It takes two who agree.
+    Decided {
+        /// Who.
+        by: Actor,
+        /// The plan.
+        plan: PlanId,
+        /// The chunk.
+        chunk: ChunkNumber,
+        /// Send it again or leave it.
+        decision: Decision,
+    },
+    /// Every chunk of the sealed plans is resolved, and the ledger was compared.
+    Completed {
+        /// The sweep that ended.
+        sweep: u8,
+    },
+    /// The last sweep is done.
+    Closed,
+}
+
+impl WireRecord for JobRecord {
+    const TOPIC: Topic = Topic::Jobs;
+    const VERSION: u8 = 1;
+    const BODY: Body = Body::Json;
+
+    fn key(&self) -> Bytes {
+        Bytes::copy_from_slice(self.job.0.as_bytes())
+    }
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// A person. Four eyes compares persons, not tokens.
+    Official(OfficialId),
+    /// Another system. It may draft, never approve.
+    Service(OfficialId),
+}
+
+/// A chunk of a plan of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChunkRef {
+    /// The plan.
+    pub plan: PlanId,
+    /// The chunk.
+    pub chunk: ChunkNumber,
+}
+
+/// Why a job is paused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum PauseCause {
+    /// An official paused it.
+    Official {
+        /// Who.
+        by: Actor,
+    },
+    /// LINE's monthly quota is used up, or too small for the plan.
+    Quota {
+        /// Messages left, if LINE said.
+        remaining: Option<u64>,
+    },
+    /// LINE refuses the channel access token, also a new one (401).
+    Unauthorized,
+    /// LINE forbids the account to send (403).
+    Forbidden,
+    /// LINE refuses the message itself (400 that names no recipient).
+    MessageRefused,
+    /// More than 20 recipients of one chunk are invalid.
+    ManyInvalid,
+    /// A sealed chunk is missing in the store or differs from its hash.
+    LedgerMismatch,
+}
+
+/// What becomes of an undecided chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Send it again: some may get it twice.
+    SendAgain,
+    /// Leave it: some may never get it.
+    Leave,
+}
+
+/// What officials ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobContent {
+    /// The places, each with the stay that is assumed there.
+    pub venues: Vec<JobVenue>,
+    /// When.
+    pub window: Window,
+    /// How much the window is widened at both ends, in minutes.
+    pub padding_minutes: u32,
+    /// What people are told; always in Japanese, and in other languages as given.
+    pub messages: BTreeMap<Language, String>,
+    /// The officials' own reference.
+    pub reference: String,
+}
+
+/// A place of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobVenue {
+    /// The place.
+    pub venue: VenueId,
+    /// How long a visitor is taken to stay after a scan, in minutes; copied when the job was made.
+    pub dwell_minutes: u32,
+}
+
+impl JobContent {
+    /// What an approval is bound to: SHA-256 of the content's JSON, hexadecimal.
+    pub fn hash(&self) -> String {
+        // Maps are ordered and there are no floats: equal contents have equal JSON.
+        let json = serde_json::to_vec(self).expect("a content has a JSON form");
+        hex(&Sha256::digest(json))
+    }
+
+    /// What the job asks of visits to each of its places.
+    pub fn exposures(&self) -> impl Iterator<Item = (VenueId, Exposure)> + '_ {
+        self.venues.iter().map(|place| {
+            let exposure = Exposure {
+                window: self.window,
+                padding_minutes: self.padding_minutes,
+                dwell_minutes: place.dwell_minutes,
+            };
+            (place.venue, exposure)
+        })
+    }
+
+    /// The text for a visitor's language: that language's, for easy Japanese otherwise Japanese,
+    /// for any other otherwise English if there is one, else Japanese. And the language it is in.
+    pub fn message_for(&self, language: Language) -> (Language, &str) {
+        let fallbacks: &[Language] = match language {
+            Language::Japanese | Language::EasyJapanese => &[language, Language::Japanese],
+            _ => &[language, Language::English, Language::Japanese],
+        };
+        fallbacks
+            .iter()
+            .find_map(|language| Some((*language, self.messages.get(language)?.as_str())))
+            .unwrap_or((Language::Japanese, ""))
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for a second person.
+    Submitted,
+    /// Sent back for changes.
+    Returned,
+    /// Refused for good.
+    Rejected,
+    /// Agreed to; waits for the planner.
+    Approved,
+    /// The planner waits for the read barrier or works out the recipients.
+    Planning,
+    /// A sealed plan is being sent.
+    Sending,
+    /// Stopped until resumed.
+    Paused,
+    /// Everything sealed so far is resolved; sweeps may follow.
+    Completed,
+    /// Over: no sweep follows.
+    Closed,
+    /// Stopped for good.
+    Cancelled,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [State; 10] = [
+        State::Submitted,
+        State::Returned,
+        State::Rejected,
+        State::Approved,
+        State::Planning,
+        State::Sending,
+        State::Paused,
+        State::Completed,
+        State::Closed,
+        State::Cancelled,
+    ];
+
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Submitted => "submitted",
+            State::Returned => "returned",
+            State::Rejected => "rejected",
+            State::Approved => "approved",
+            State::Planning => "planning",
+            State::Sending => "sending",
+            State::Paused => "paused",
+            State::Completed => "completed",
+            State::Closed => "closed",
+            State::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A frozen plan of a job and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedPlan {
+    /// Its id.
+    pub plan: PlanId,
+    /// 0 for the first plan, 1 to 3 for the sweeps.
+    pub sweep: u8,
+    /// How many.
+    pub counts: PlanCounts,
+    /// Its hash.
+    pub hash: String,
+    /// The latest totals of each chunk that has any.
+    pub chunks: BTreeMap<ChunkNumber, ChunkTotals>,
+    /// What was decided of undecided chunks.
+    pub decisions: BTreeMap<ChunkNumber, ChunkDecision>,
+}
+
+/// What officials said of an undecided chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkDecision {
+    /// Who said it first.
+    pub proposed_by: Actor,
+    /// What.
+    pub decision: Decision,
+    /// The second person who said the same; the decision counts only with one.
+    pub confirmed_by: Option<Actor>,
+    /// The plan in which its undecided people are sent to again.
+    pub sent_again_by: Option<PlanId>,
+}
+
+/// A job as its records make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Where it stands.
+    pub state: State,
+    /// Raised by every edit; 1 at first.
+    pub version: u32,
+    /// The current content.
+    pub content: JobContent,
+    /// [`JobContent::hash`] of it.
+    pub content_hash: String,
+    /// Everybody who wrote content of this job: none of them may approve it.
+    pub authors: BTreeSet<Actor>,
+    /// The key of the request that made it.
+    pub idempotency_key: String,
+    /// The hash of that request's body.
+    pub body_hash: String,
+    /// When it was submitted.
+    pub submitted_at: EventTime,
+    /// Who approved, and when.
+    pub approved: Option<(Actor, EventTime)>,
+    /// Why it was returned or rejected last.
+    pub reason: Option<String>,
+    /// Why it is paused, and the state to go back to.
+    pub paused: Option<(PauseCause, State)>,
+    /// An approver gave up waiting for the read barrier.
+    pub plan_anyway: bool,
+    /// The sweep that is being planned or sent.
+    pub sweep: u8,
+    /// When the last sweep was completed.
+    pub completed_at: Option<EventTime>,
+    /// The sealed plans, oldest first.
+    pub plans: Vec<SealedPlan>,
+}
+
+/// Why a record changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// It was applied before.
+    #[error("already done")]
+    Repeated,
+    /// The key of the request has made a job already.
+    #[error("the idempotency key has been used")]
+    KeyUsed,
+    /// There is no such job.
+    #[error("no such job")]
+    NoSuchJob,
+    /// A job of this id exists.
+    #[error("the job exists already")]
+    Exists,
+    /// The state does not allow it.
+    #[error("not possible in the job's present state")]
+    WrongState,
+    /// It was approved on the basis of another content.
+    #[error("the content has changed since")]
+    StaleHash,
+    /// Who wrote it may not approve it.
+    #[error("nobody approves a job they wrote")]
+    OwnJob,
+    /// A service may draft, nothing else.
+    #[error("only a person may do this")]
+    NotAPerson,
+    /// The plan or chunk is not one of this job, or the chunk is not undecided.
+    #[error("no such undecided chunk")]
+    NoSuchChunk,
+    /// The same person can't decide twice.
+    #[error("a second person has to decide the same")]
+    SameDecider,
+}
+
+/// All jobs, as the records of the `jobs` topic make them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Jobs {
+    jobs: BTreeMap<JobId, Job>,
+    /// Records that came by, whether they counted or not: the first occurrence decides, so that
+    /// one that was refused can't count later because its append was repeated.
+    seen: HashSet<RecordId>,
+    /// Which job a request made.
+    requests: HashMap<(Actor, String), JobId>,
+}
+
+impl Jobs {
+    /// Takes in the next record of the topic. `Ok` holds the job after it.
+    pub fn apply(&mut self, record: &JobRecord) -> Result<&Job, Refusal> {
+        if !self.seen.insert(record.id) {
+            return Err(Refusal::Repeated);
+        }
+        if let JobEvent::Submitted { by, idempotency_key, .. } = &record.event {
+            let request = (by.clone(), idempotency_key.clone());
+            if self.requests.contains_key(&request) {
+                return Err(Refusal::KeyUsed);
+            }
+            let job = transition(self.jobs.get(&record.job), record)?;
+            self.requests.insert(request, record.job);
+            return Ok(self.jobs.entry(record.job).insert_entry(job).into_mut());
+        }
+        let job = transition(self.jobs.get(&record.job), record)?;
+        Ok(self.jobs.entry(record.job).insert_entry(job).into_mut())
+    }
+
+    /// A job.
+    pub fn get(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    /// The job that a request of this person or service with this key made.
+    pub fn by_request(&self, by: &Actor, idempotency_key: &str) -> Option<&Job> {
+        let id = self.requests.get(&(by.clone(), idempotency_key.to_owned()))?;
+        self.jobs.get(id)
+    }
+
+    /// All of them; ids are UUIDv7, so the oldest comes first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Job> {
+        self.jobs.values()
+    }
+}
+
+/// Applies one record to its job. `Ok` holds the job after it; `Err` says why nothing changed.
+///
+/// The only place that knows what may follow what.
+pub fn transition(job: Option<&Job>, record: &JobRecord) -> Result<Job, Refusal> {
+    let Some(job) = job else {
+        return match &record.event {
+            JobEvent::Submitted { by, content, idempotency_key, body_hash } => Ok(Job {
+                id: record.job,
+                state: State::Submitted,
+                version: 1,
+                content: content.clone(),
+                content_hash: content.hash(),
+                authors: BTreeSet::from([by.clone()]),
+                idempotency_key: idempotency_key.clone(),
+                body_hash: body_hash.clone(),
+                submitted_at: record.at,
+                approved: None,
+                reason: None,
+                paused: None,
+                plan_anyway: false,
+                sweep: 0,
+                completed_at: None,
+                plans: Vec::new(),
+            }),
+            _ => Err(Refusal::NoSuchJob),
+        };
+    };
+    let mut next = job.clone();
+    next.apply(record)?;
+    Ok(next)
+}
+
+impl Job {
+    fn apply(&mut self, record: &JobRecord) -> Result<(), Refusal> {
+        use State::*;
+        match &record.event {
+            JobEvent::Submitted { .. } => Err(Refusal::Exists),
+            JobEvent::Edited { by, content } => {
+                self.require(&[Submitted, Returned])?;
+                self.content = content.clone();
+                self.content_hash = content.hash();
+                self.version += 1;
+                self.authors.insert(by.clone());
+                self.reason = None;
+                self.state = Submitted;
+                Ok(())
+            }
+            JobEvent::Approved { by, content_hash } => {
+                self.require(&[Submitted])?;
+                person(by)?;
+                if self.authors.contains(by) {
+                    return Err(Refusal::OwnJob);
+                }
+                if *content_hash != self.content_hash {
+                    return Err(Refusal::StaleHash);
+                }
+                self.approved = Some((by.clone(), record.at));
+                self.state = Approved;
+                Ok(())
+            }
+            JobEvent::Returned { by, reason } => {
+                self.require(&[Submitted])?;
+                person(by)?;
+                self.reason = Some(reason.clone());
+                self.state = Returned;
+                Ok(())
+            }
+            JobEvent::Rejected { by, reason } => {
+                self.require(&[Submitted, Returned])?;
+                person(by)?;
+                self.reason = Some(reason.clone());
+                self.state = Rejected;
+                Ok(())
+            }
+            JobEvent::PlanAnyway { by } => {
+                self.require(&[Approved, Planning])?;
+                person(by)?;
+                self.plan_anyway = true;
+                Ok(())
+            }
+            JobEvent::Planning { sweep } => {
+                // The first plan follows an approval, a sweep a completed one.
+                let follows = match self.state {
+                    Approved => *sweep == 0,
+                    Completed => *sweep == self.sweep + 1,
+                    _ => false,
+                };
+                if !follows {
+                    return Err(Refusal::WrongState);
+                }
+                self.sweep = *sweep;
+                self.state = Planning;
+                Ok(())
+            }
+            JobEvent::Sealed { plan, sweep, counts, hash, again } => {
+                if self.plans.iter().any(|sealed| sealed.plan == *plan) {
+                    return Err(Refusal::Repeated);
+                }
+                if *sweep != self.sweep {
+                    return Err(Refusal::WrongState);
+                }
+                match again {
+                    // A plan sealed after the job was paused or cancelled is never sent.
+                    None => self.require(&[Planning])?,
+                    Some(chunk) => {
+                        self.require(&[Sending])?;
+                        self.agreed_again(*chunk)?.sent_again_by = Some(*plan);
+                    }
+                }
+                self.plans.push(SealedPlan {
+                    plan: *plan,
+                    sweep: *sweep,
+                    counts: counts.clone(),
+                    hash: hash.clone(),
+                    chunks: BTreeMap::new(),
+                    decisions: BTreeMap::new(),
+                });
+                self.state = Sending;
+                Ok(())
+            }
+            JobEvent::Outcomes { plan, chunks } => {
+                // Also when cancelled: what was in flight is still counted.
+                let sealed = self
+                    .plans
+                    .iter_mut()
+                    .find(|sealed| sealed.plan == *plan)
+                    .ok_or(Refusal::NoSuchChunk)?;
+                sealed.chunks.extend(chunks.iter().map(|(n, totals)| (*n, *totals)));
+                Ok(())
+            }
+            JobEvent::Paused { cause } => {
+                self.require(&[Approved, Planning, Sending])?;
+                self.paused = Some((cause.clone(), self.state));
+                self.state = Paused;
+                Ok(())
+            }
+            JobEvent::Resumed { by } => {
+                self.require(&[Paused])?;
+                person(by)?;
+                let (_, before) = self.paused.take().ok_or(Refusal::WrongState)?;
+                self.state = before;
+                Ok(())
+            }
+            JobEvent::Cancelled { by } => {
+                self.require(&[
+                    Submitted, Returned, Approved, Planning, Sending, Paused, Completed,
+                ])?;
+                person(by)?;
+                self.paused = None;
+                self.state = Cancelled;
+                Ok(())
+            }
+            JobEvent::Decided { by, plan, chunk, decision } => {
+                self.require(&[Sending, Paused])?;
+                person(by)?;
+                self.decide(by, *plan, *chunk, *decision)
+            }
+            JobEvent::Completed { sweep } => {
+                self.require(&[Sending])?;
+                if *sweep != self.sweep {
+                    return Err(Refusal::WrongState);
+                }
+                self.completed_at = Some(record.at);
+                self.state = Completed;
+                Ok(())
+            }
+            JobEvent::Closed => {
+                self.require(&[Completed])?;
+                self.state = Closed;
+                Ok(())
+            }
+        }
+    }
+
+    fn require(&self, allowed: &[State]) -> Result<(), Refusal> {
+        if allowed.contains(&self.state) { Ok(()) } else { Err(Refusal::WrongState) }
+    }
+
+    fn decide(
+        &mut self,
+        by: &Actor,
+        plan: PlanId,
+        chunk: ChunkNumber,
+        decision: Decision,
+    ) -> Result<(), Refusal> {
+        let sealed =
+            self.plans.iter_mut().find(|sealed| sealed.plan == plan).ok_or(Refusal::NoSuchChunk)?;
+        if sealed.chunks.get(&chunk).is_none_or(|totals| totals.undecided == 0) {
+            return Err(Refusal::NoSuchChunk);
+        }
+        match sealed.decisions.get_mut(&chunk) {
+            Some(said) if said.confirmed_by.is_some() => Err(Refusal::WrongState),
+            Some(said) if said.proposed_by == *by => {
+                if said.decision == decision {
+                    return Err(Refusal::SameDecider);
+                }
+                said.decision = decision;
+                Ok(())
+            }
+            Some(said) if said.decision == decision => {
+                said.confirmed_by = Some(by.clone());
+                Ok(())
+            }
+            _ => {
+                let said = ChunkDecision {
+                    proposed_by: by.clone(),
+                    decision,
+                    confirmed_by: None,
+                    sent_again_by: None,
+                };
+                sealed.decisions.insert(chunk, said);
+                Ok(())
+            }
+        }
+    }
+
+    /// The decision of two persons to send a chunk again that no plan has carried out yet.
+    fn agreed_again(&mut self, chunk: ChunkRef) -> Result<&mut ChunkDecision, Refusal> {
+        self.plans
+            .iter_mut()
+            .find(|sealed| sealed.plan == chunk.plan)
+            .and_then(|sealed| sealed.decisions.get_mut(&chunk.chunk))
+            .filter(|said| {
+                said.decision == Decision::SendAgain
+                    && said.confirmed_by.is_some()
+                    && said.sent_again_by.is_none()
+            })
+            .ok_or(Refusal::NoSuchChunk)
+    }
+
+    /// How far the job is, over all its sealed plans.
+    pub fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
+        for sealed in &self.plans {
+            let mut reported = ChunkTotals::default();
+            // People who are sent to again are counted in the plan that does so.
+            let mut moved = 0;
+            for (chunk, totals) in &sealed.chunks {
+                let mut totals = *totals;
+                if sealed.decisions.get(chunk).is_some_and(|said| said.sent_again_by.is_some()) {
+                    moved += std::mem::take(&mut totals.undecided);
+                }
+                reported.add(&totals);
+            }
+            progress.targeted += sealed.counts.targeted - moved.min(sealed.counts.targeted);
+            progress.accepted += reported.accepted;
+            progress.retrying += reported.retrying;
+            progress.invalid += reported.invalid;
+            progress.undecided += reported.undecided;
+            progress.erased += reported.erased;
+            progress.out_of_reach += sealed.counts.out_of_reach;
+            progress.reach_unknown += sealed.counts.reach_unknown;
+        }
+        let resolved = progress.accepted
+            + progress.retrying
+            + progress.invalid
+            + progress.undecided
+            + progress.erased;
+        let rest = progress.targeted.saturating_sub(resolved);
+        if self.state == State::Cancelled {
+            progress.cancelled = rest;
+        } else {
+            progress.pending = rest;
+        }
+        progress
+    }
+}
+
+fn person(by: &Actor) -> Result<(), Refusal> {
+    match by {
+        Actor::Official(_) => Ok(()),
+        Actor::Service(_) => Err(Refusal::NotAPerson),
+    }
+}
+
+/// How many people stand where. At all times
+/// `targeted = accepted + pending + retrying + invalid + undecided + erased + cancelled`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// People in sealed plans whom we try to reach.
+    pub targeted: u64,
+    /// LINE took the message. Not the same as delivered.
+    pub accepted: u64,
+    /// Not tried yet.
+    pub pending: u64,
+    /// Tried with an unclear answer; tried again with the same key.
+    pub retrying: u64,
+    /// LINE refuses their id.
+    pub invalid: u64,
+    /// Unclear for so long that LINE may have forgotten the key: officials decide.
+    pub undecided: u64,
+    /// Left out when sent: they had asked to be forgotten, or blocked the account, since the plan.
+    pub erased: u64,
+    /// Not tried because the job was cancelled.
+    pub cancelled: u64,
+    /// Not in `targeted`: they had blocked the account.
+    pub out_of_reach: u64,
+    /// Of `targeted`: LINE takes the message, and nobody can tell whether they see it.
+    pub reach_unknown: u64,
+}
+
+#[cfg(test)]
+mod tests;

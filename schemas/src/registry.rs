@@ -1,0 +1,151 @@
+//! Facilities and their venues: full snapshots.
+
+use std::{fmt, str::FromStr};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{FacilityId, VenueId},
+    place_code::Issue,
+    time::EventTime,
+    topic::Topic,
+    wire::{Body, WireRecord},
+};
+
+/// A record of the `registry` topic. The latest of a key (by offset) is what counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum RegistryRecord {
+    /// A facility with all its venues.
+    Facility(Facility),
+}
+
+/// A business site or event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facility {
+    /// Its id.
+    pub id: FacilityId,
+    /// Its name, as the operator gave it.
+    pub name: String,
+    /// What kind of place it is.
+    pub kind: FacilityKind,
+    /// Its venues, in the operator's order.
+    pub venues: Vec<Venue>,
+    /// When this snapshot was made.
+    pub updated_at: EventTime,
+}
+
+/// One scannable place of a facility.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Venue {
+    /// Its id.
+    pub id: VenueId,
+    /// The name of the floor, room or hall.
+    pub name: String,
+    /// The issue that is printed now.
+    pub issue: Issue,
+    /// Issues that count no more, each from an event time on.
+    #[serde(default)]
+    pub retirements: Vec<Retirement>,
+}
+
+/// From when on an issue of a venue's code records no visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retirement {
+    /// The issue.
+    pub issue: Issue,
+    /// Scans at or after this event time count no more.
+    pub from: EventTime,
+}
+
+impl Venue {
+    /// Whether a scan of this issue at this time records a visit.
+    pub fn accepts(&self, issue: Issue, scanned_at: EventTime) -> bool {
+        !self.retirements.iter().any(|gone| gone.issue == issue && scanned_at >= gone.from)
+    }
+}
+
+/// What kind of place a facility is; decides how long a visitor is taken to stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FacilityKind {
+    /// 店舗.
+    Shop,
+    /// 飲食店.
+    Restaurant,
+    /// ホール・劇場.
+    Hall,
+    /// イベント.
+    Event,
+    /// 事務所・施設.
+    Office,
+    /// その他.
+    Other,
+}
+
+impl FacilityKind {
+    /// All of them.
+    pub const ALL: [FacilityKind; 6] = [
+        FacilityKind::Shop,
+        FacilityKind::Restaurant,
+        FacilityKind::Hall,
+        FacilityKind::Event,
+        FacilityKind::Office,
+        FacilityKind::Other,
+    ];
+
+    /// Its name in files and in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FacilityKind::Shop => "shop",
+            FacilityKind::Restaurant => "restaurant",
+            FacilityKind::Hall => "hall",
+            FacilityKind::Event => "event",
+            FacilityKind::Office => "office",
+            FacilityKind::Other => "other",
+        }
+    }
+
+    /// How long a visitor is taken to stay after a scan, in minutes. Our assumption: there is no
+    /// check-out; a job copies it, and officials see it.
+    pub const fn dwell_minutes(self) -> u32 {
+        match self {
+            FacilityKind::Shop => 60,
+            FacilityKind::Restaurant => 120,
+            FacilityKind::Hall | FacilityKind::Event => 180,
+            FacilityKind::Office | FacilityKind::Other => 120,
+        }
+    }
+}
+
+impl fmt::Display for FacilityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text is none of our kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not one of shop, restaurant, hall, event, office, other")]
+pub struct UnknownKind;
+
+impl FromStr for FacilityKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or(UnknownKind)
+    }
+}
+
+impl WireRecord for RegistryRecord {
+    const TOPIC: Topic = Topic::Registry;
+    const VERSION: u8 = 1;
+    const BODY: Body = Body::Json;
+
+    fn key(&self) -> Bytes {
+        match self {
+            RegistryRecord::Facility(facility) => Bytes::copy_from_slice(&facility.id.to_bytes()),
+        }
+    }
+}

@@ -113,7 +113,10 @@ impl Person {
             }
             VisitorAction::Erase => self.erased_through = self.erased_through.max(Some(at)),
             VisitorAction::ChoseLanguage(language) => {
-                self.language = self.language.max(Some((at, *language)));
+                // On a tie the greater code wins, as it does in a column of text.
+                let order = |(at, language): (EventTime, Language)| (at, language.code());
+                let said = Some((at, *language));
+                self.language = std::cmp::max_by_key(self.language, said, |l| l.map(order));
             }
             VisitorAction::Wrote => self.last_wrote = self.last_wrote.max(Some(at)),
             VisitorAction::CodeRefused(_) => {}

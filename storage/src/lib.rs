@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod log;
+pub mod rows;
 pub mod store;
 pub mod table;
 

@@ -1,6 +1,10 @@
 //! Facilities and their venues: full snapshots.
 
-use std::{fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    str::FromStr,
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -135,6 +139,47 @@ impl FromStr for FacilityKind {
 
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or(UnknownKind)
+    }
+}
+
+/// All facilities, as the records of the `registry` topic make them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    facilities: BTreeMap<FacilityId, Facility>,
+    /// Where each venue is: its facility, and its place in the list of venues.
+    venues: HashMap<VenueId, (FacilityId, usize)>,
+}
+
+impl Registry {
+    /// Takes in the next record of the topic: a full snapshot replaces the one before.
+    pub fn apply(&mut self, record: RegistryRecord) {
+        let RegistryRecord::Facility(facility) = record;
+        if let Some(before) = self.facilities.get(&facility.id) {
+            for venue in &before.venues {
+                self.venues.remove(&venue.id);
+            }
+        }
+        for (place, venue) in facility.venues.iter().enumerate() {
+            self.venues.insert(venue.id, (facility.id, place));
+        }
+        self.facilities.insert(facility.id, facility);
+    }
+
+    /// A facility.
+    pub fn facility(&self, id: FacilityId) -> Option<&Facility> {
+        self.facilities.get(&id)
+    }
+
+    /// A venue and its facility.
+    pub fn venue(&self, id: VenueId) -> Option<(&Facility, &Venue)> {
+        let (facility, place) = self.venues.get(&id)?;
+        let facility = self.facilities.get(facility)?;
+        Some((facility, facility.venues.get(*place)?))
+    }
+
+    /// All facilities, by id.
+    pub fn facilities(&self) -> impl Iterator<Item = &Facility> {
+        self.facilities.values()
     }
 }
 

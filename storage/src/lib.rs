@@ -1,6 +1,7 @@
 //! A log and a store.
 
 pub mod error;
+pub mod follow;
 pub mod log;
 pub mod rows;
 pub mod store;

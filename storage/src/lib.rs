@@ -1,5 +1,6 @@
 //! A log and a store.
 
+pub mod embedded;
 pub mod error;
 pub mod follow;
 pub mod log;

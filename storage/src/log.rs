@@ -55,15 +55,21 @@ pub enum Group {
     Receipts,
     /// On `jobs`: whoever is assigned its one partition is the active planner and sender.
     Sender,
+    /// Deletes the rows of people who asked to be forgotten.
+    Hygiene,
 }
 
 impl Group {
+    /// All of them.
+    pub const ALL: [Group; 4] = [Group::Processor, Group::Receipts, Group::Sender, Group::Hygiene];
+
     /// The name on every backend.
     pub const fn name(self) -> &'static str {
         match self {
             Group::Processor => "processor",
             Group::Receipts => "receipts",
             Group::Sender => "sender",
+            Group::Hygiene => "hygiene",
         }
     }
 }

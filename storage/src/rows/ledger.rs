@@ -68,11 +68,7 @@ pub struct ChunkKey {
 
 impl ChunkKey {
     fn values(&self) -> Vec<Value> {
-        vec![
-            uuid_value(self.job.0),
-            uuid_value(self.plan.0),
-            Value::Int(i64::from(self.chunk.0)),
-        ]
+        vec![uuid_value(self.job.0), uuid_value(self.plan.0), Value::Int(i64::from(self.chunk.0))]
     }
 }
 
@@ -197,10 +193,7 @@ impl Row for AttemptRow {
             table: Self::TABLE,
             partition: self.part.values(),
             clustering: vec![Value::Int(self.attempted_at.0), uuid_value(self.sender)],
-            columns: vec![
-                Some(Value::Blob(Bytes::from(exclusions))),
-                Some(blob(&self.body_hash)),
-            ],
+            columns: vec![Some(Value::Blob(Bytes::from(exclusions))), Some(blob(&self.body_hash))],
             timestamp: self.attempted_at.micros(),
         }
     }

@@ -88,10 +88,7 @@ pub fn person_mutation(
 }
 
 /// Reads a person's row; nothing known where there is none.
-pub async fn read_person<S: Store>(
-    store: &S,
-    visitor: VisitorId,
-) -> Result<Person, StoreError> {
+pub async fn read_person<S: Store>(store: &S, visitor: VisitorId) -> Result<Person, StoreError> {
     let query = Query {
         table: &VISITORS,
         partition: vec![blob(&visitor.0)],

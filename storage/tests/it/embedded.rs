@@ -1,0 +1,143 @@
+//! What only the data directory promises: it survives, and says what is wrong.
+
+use std::{fs, path::Path};
+
+use bytes::Bytes;
+use schemas::topic::{Offset, Partition, Topic};
+use storage::{
+    Append, Delivery, Group, Log, Member, Reader,
+    embedded::{Embedded, EmbeddedConfig, OpenError},
+};
+
+async fn open(dir: &Path) -> Embedded {
+    Embedded::open(dir, EmbeddedConfig::default()).await.expect("the directory opens")
+}
+
+fn record(n: u32) -> Append {
+    let value = Bytes::from(format!("value {n}"));
+    Append { topic: Topic::Scans, key: Bytes::from(n.to_be_bytes().to_vec()), value }
+}
+
+async fn append(embedded: &Embedded, numbers: std::ops::Range<u32>) {
+    let results = embedded.log().append(numbers.map(record).collect()).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+async fn values(embedded: &Embedded) -> Vec<Bytes> {
+    let log = embedded.log();
+    let bounds = log.bounds(Topic::Scans).await.expect("bounds");
+    let mut values = Vec::new();
+    for (partition, range) in Topic::Scans.all_partitions().zip(bounds) {
+        if range.is_empty() {
+            continue;
+        }
+        let mut reader = log.read(Topic::Scans, partition, Offset(0)).await.expect("a reader");
+        let mut next = Offset(0);
+        while next < range.end {
+            for record in reader.next().await.expect("records") {
+                next = record.position.offset.next();
+                values.push(record.value);
+            }
+        }
+    }
+    values.sort();
+    values
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = open(dir.path()).await;
+    append(&embedded, 0..500).await;
+    let mut member = embedded.log().join(Group::Processor, Topic::Jobs).await.expect("a member");
+    assert_eq!(member.next().await.ok(), Some(Delivery::Assigned(vec![Partition(0)])));
+    member.commit(&[(Partition(0), Offset(0))]).await.expect("a commit");
+    drop(member);
+    embedded.close().await;
+
+    let embedded = open(dir.path()).await;
+    assert_eq!(values(&embedded).await.len(), 500);
+    let committed = embedded.log().committed(Group::Processor, Topic::Jobs).await;
+    assert_eq!(committed.expect("offsets"), [Some(Offset(0))]);
+    append(&embedded, 500..600).await;
+    assert_eq!(values(&embedded).await.len(), 600);
+}
+
+#[tokio::test]
+async fn a_directory_has_one_owner() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = open(dir.path()).await;
+    let second = Embedded::open(dir.path(), EmbeddedConfig::default()).await;
+    let error = second.err().expect("a second owner is refused");
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    embedded.close().await;
+    open(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_later_format_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    open(dir.path()).await.close().await;
+    fs::write(dir.path().join("format"), "anshin data directory, format 2\n").expect("written");
+    let error = Embedded::open(dir.path(), EmbeddedConfig::default()).await.err();
+    assert!(matches!(error, Some(OpenError::UnknownFormat { .. })), "{error:?}");
+}
+
+fn journal(dir: &Path) -> std::path::PathBuf {
+    let entries = fs::read_dir(dir.join("db")).expect("the engine's directory");
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "jnl"))
+        .expect("a journal")
+}
+
+/// Where the entries of a journal end: the engine lays the file out in advance, with zeros.
+fn used(journal: &[u8]) -> usize {
+    journal.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_discarded() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = open(dir.path()).await;
+    append(&embedded, 0..100).await;
+    embedded.close().await;
+    // The beginning of a batch, as a crash in the middle of a write leaves it.
+    let path = journal(dir.path());
+    let whole = fs::read(&path).expect("the journal");
+    let mut torn = whole.clone();
+    let end = used(&whole);
+    torn.splice(end..end + 200, whole[..200].iter().copied());
+    fs::write(&path, torn).expect("written");
+    let embedded = open(dir.path()).await;
+    assert_eq!(values(&embedded).await.len(), 100);
+    append(&embedded, 100..200).await;
+    embedded.close().await;
+    assert_eq!(values(&open(dir.path()).await).await.len(), 200);
+}
+
+#[tokio::test]
+async fn damage_in_the_middle_is_refused_and_the_file_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = open(dir.path()).await;
+    for n in 0..20 {
+        append(&embedded, n * 10..n * 10 + 10).await;
+    }
+    embedded.close().await;
+    let path = journal(dir.path());
+    let whole = fs::read(&path).expect("the journal");
+    let end = used(&whole);
+    for at in [end / 4, end / 2, end * 3 / 4] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x40;
+        fs::write(&path, &damaged).expect("written");
+        let error = Embedded::open(dir.path(), EmbeddedConfig::default()).await.err();
+        let Some(OpenError::Damaged { file }) = error else { panic!("byte {at}: {error:?}") };
+        assert_eq!(file, path, "byte {at}");
+        // Nothing was changed: the file can still be mended.
+        assert_eq!(fs::read(&path).expect("the journal"), damaged);
+    }
+    fs::write(&path, &whole).expect("written");
+    assert_eq!(values(&open(dir.path()).await).await.len(), 200);
+}

@@ -1,0 +1,3 @@
+//! The conformance suites on every backend, and what only the embedded one promises.
+
+mod embedded;

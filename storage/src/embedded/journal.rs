@@ -74,7 +74,14 @@ pub(super) fn open_checked(dir: &Path) -> Result<Database, OpenError> {
         keep_journals(&path, &kept).map_err(io)?;
     }
     let acknowledged = Acknowledged::open(dir).map_err(io)?.read();
-    let opened = Database::builder(&path).open().and_then(|db| Ok((sequence(&db)?, db)));
+    // The engine panics on some damaged lengths instead of returning an error.
+    let opened = std::panic::catch_unwind(|| {
+        Database::builder(&path).open().and_then(|db| Ok((sequence(&db)?, db)))
+    });
+    let Ok(opened) = opened else {
+        let file = put_back(&path, &kept).map_err(io)?.or_else(|| newest_journal(&path));
+        return Err(OpenError::Damaged { file: file.unwrap_or(path) });
+    };
     match opened {
         Ok((sequence, db)) if sequence >= acknowledged => {
             remove(&kept).map_err(io)?;

@@ -1,0 +1,26 @@
+//! What is counted.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Requests by status code and reason.
+pub const REQUESTS: &str = "webhook_requests_total";
+/// From the first byte of the body to the answer.
+pub const DURATION: &str = "webhook_request_duration_seconds";
+/// Requests being worked on.
+pub const IN_FLIGHT: &str = "webhook_inflight";
+/// Events by what became of them: scan, visitor, ignored, rejected.
+pub const EVENTS: &str = "webhook_events_total";
+/// Rejected events and bodies by cause.
+pub const REJECTED: &str = "webhook_rejected_total";
+/// Time that the log took to make a request's records durable.
+pub const APPEND_DURATION: &str = "webhook_append_duration_seconds";
+
+/// Describes them to the recorder.
+pub fn describe() {
+    describe_counter!(REQUESTS, "webhook requests, by status code and reason");
+    describe_histogram!(DURATION, Unit::Seconds, "time from body to answer");
+    describe_gauge!(IN_FLIGHT, "webhook requests being worked on");
+    describe_counter!(EVENTS, "webhook events, by what became of them");
+    describe_counter!(REJECTED, "rejected events and bodies, by cause");
+    describe_histogram!(APPEND_DURATION, Unit::Seconds, "time until records were durable");
+}

@@ -1,0 +1,217 @@
+//! One webhook request: limits, order of steps, answer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use schemas::{identity::KeyRing, place_code::PlaceKeys, time::EventTime};
+use storage::Log;
+use tokio::{sync::Semaphore, sync::watch, time::Instant};
+
+use crate::{
+    config::Config,
+    metrics,
+    record::{self, BodyError, Context, Outcome},
+    signature::{self, ChannelSecrets},
+    wrote::WroteMemory,
+};
+
+/// What the endpoint works with.
+#[derive(Clone)]
+pub struct Deps<L> {
+    /// Where records go.
+    pub log: L,
+    /// Names and seals visitors.
+    pub keys: Arc<ArcSwap<KeyRing>>,
+    /// Verifies place codes.
+    pub places: Arc<ArcSwap<PlaceKeys>>,
+    /// The channel secrets that count now.
+    pub secrets: ChannelSecrets,
+    /// Our bot's user id, where bodies for others are to be refused.
+    pub bot: Option<String>,
+    /// How long rows live.
+    pub retention_days: u32,
+    /// What time it is.
+    pub clock: Arc<dyn Fn() -> EventTime + Send + Sync>,
+}
+
+/// The webhook endpoint.
+pub struct Ingest<L> {
+    config: Config,
+    deps: Deps<L>,
+    slots: Semaphore,
+    wrote: WroteMemory,
+    missing_key: AtomicBool,
+    ready: watch::Sender<bool>,
+}
+
+impl<L: Log> Ingest<L> {
+    /// An endpoint with these limits. `ready` follows whether keys are complete.
+    pub fn new(config: Config, deps: Deps<L>, ready: watch::Sender<bool>) -> Arc<Self> {
+        let complete = deps.keys.load().epochs().any(|epoch| epoch == (deps.clock)().epoch());
+        ready.send_replace(complete);
+        Arc::new(Self {
+            slots: Semaphore::new(config.max_in_flight),
+            wrote: WroteMemory::new(config.wrote_memory),
+            missing_key: AtomicBool::new(!complete),
+            config,
+            deps,
+            ready,
+        })
+    }
+
+    /// `POST /webhook`.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new().route("/webhook", post(handle::<L>)).with_state(Arc::clone(self))
+    }
+
+    async fn answer(&self, headers: &HeaderMap, body: Body) -> (StatusCode, &'static str) {
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return (StatusCode::SERVICE_UNAVAILABLE, "overloaded");
+        };
+        ::metrics::gauge!(metrics::IN_FLIGHT).set(self.in_flight());
+        let bytes = match self.read(body).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return refusal,
+        };
+        let mut signatures = headers.get_all("x-line-signature").iter();
+        let signature = match (signatures.next(), signatures.next()) {
+            (Some(one), None) => Some(one.as_bytes()),
+            _ => None,
+        };
+        let body = match signature::verify(&self.deps.secrets.load(), bytes, signature) {
+            Ok(body) => body,
+            Err(error) => return (StatusCode::UNAUTHORIZED, error.name()),
+        };
+        let outcome = {
+            let (keys, places) = (self.deps.keys.load(), self.deps.places.load());
+            let context = Context {
+                keys: &keys,
+                places: &places,
+                wrote: &self.wrote,
+                now: (self.deps.clock)(),
+                retention_days: self.deps.retention_days,
+            };
+            record::records_of_body(body.bytes(), self.deps.bot.as_deref(), &context)
+        };
+        match outcome {
+            Ok(outcome) => {
+                self.keys_are_complete();
+                self.append(outcome).await
+            }
+            Err(BodyError::OtherBot) => (StatusCode::UNAUTHORIZED, "other_bot"),
+            Err(BodyError::Keys(error)) => {
+                self.key_is_missing(&error);
+                (StatusCode::SERVICE_UNAVAILABLE, "missing_key")
+            }
+        }
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, (StatusCode, &'static str)> {
+        let limited = Limited::new(body, self.config.max_body_bytes);
+        let deadline = Duration::from_millis(self.config.body_deadline_ms);
+        match tokio::time::timeout(deadline, limited.collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err((StatusCode::PAYLOAD_TOO_LARGE, "too_large"))
+            }
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "broken_body")),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "slow_body")),
+        }
+    }
+
+    async fn append(&self, outcome: Outcome) -> (StatusCode, &'static str) {
+        let begun = Instant::now();
+        if !outcome.appends.is_empty() {
+            let append = self.deps.log.append(outcome.appends);
+            let deadline = Duration::from_millis(self.config.append_deadline_ms);
+            let Ok(results) = tokio::time::timeout(deadline, append).await else {
+                return (StatusCode::SERVICE_UNAVAILABLE, "log_slow");
+            };
+            if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
+                tracing::warn!(%error, "records are not durable; LINE delivers them again");
+                return (StatusCode::SERVICE_UNAVAILABLE, "log_failed");
+            }
+        }
+        ::metrics::histogram!(metrics::APPEND_DURATION).record(begun.elapsed().as_secs_f64());
+        for (visitor, day_start) in outcome.wrote {
+            self.wrote.made(visitor, day_start);
+        }
+        // Counted only now: an event that is delivered again is counted when it counts.
+        let events = |kind: &'static str, count: usize| {
+            ::metrics::counter!(metrics::EVENTS, "kind" => kind).increment(count as u64);
+        };
+        events("scan", outcome.scans);
+        events("visitor", outcome.visitors);
+        for why in outcome.ignored {
+            events(why.name(), 1);
+        }
+        for cause in outcome.rejected {
+            events("rejected", 1);
+            ::metrics::counter!(metrics::REJECTED, "cause" => cause.name()).increment(1);
+        }
+        (StatusCode::OK, "durable")
+    }
+
+    fn in_flight(&self) -> f64 {
+        (self.config.max_in_flight - self.slots.available_permits()) as f64
+    }
+
+    fn keys_are_complete(&self) {
+        if self.missing_key.swap(false, Ordering::Relaxed) {
+            self.ready.send_replace(true);
+        }
+    }
+
+    fn key_is_missing(&self, error: &schemas::identity::IdentityError) {
+        if !self.missing_key.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "webhooks can't be taken");
+            self.ready.send_replace(false);
+        }
+    }
+}
+
+async fn handle<L: Log>(
+    State(ingest): State<Arc<Ingest<L>>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let begun = Instant::now();
+    let (status, reason) = ingest.answer(&headers, body).await;
+    ::metrics::counter!(metrics::REQUESTS, "code" => code(status), "reason" => reason).increment(1);
+    ::metrics::histogram!(metrics::DURATION).record(begun.elapsed().as_secs_f64());
+    ::metrics::gauge!(metrics::IN_FLIGHT).set(ingest.in_flight());
+    let close = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
+    if close {
+        (status, [(header::CONNECTION, "close")]).into_response()
+    } else {
+        status.into_response()
+    }
+}
+
+/// The few codes there are, as labels.
+fn code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::OK => "200",
+        StatusCode::BAD_REQUEST => "400",
+        StatusCode::UNAUTHORIZED => "401",
+        StatusCode::REQUEST_TIMEOUT => "408",
+        StatusCode::PAYLOAD_TOO_LARGE => "413",
+        _ => "503",
+    }
+}

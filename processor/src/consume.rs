@@ -1,0 +1,244 @@
+//! One topic: a delivery becomes rows and rejections, then its offsets are committed.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use schemas::{
+    registry::Registry,
+    rejected::{Original, RejectCause, Rejected},
+    topic::{Offset, Partition, Topic},
+    wire::WireRecord,
+};
+use storage::{Append, Delivery, Group, Kind, Log, Member, Record, Store, follow::Follower};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Deps, Error,
+    batch::{self, Batch, Write},
+    metrics,
+    retry::{Tried, retry},
+};
+
+/// Store partitions written at the same time.
+const CONCURRENT_WRITES: usize = 64;
+
+/// Whether to go on.
+#[derive(Debug, PartialEq, Eq)]
+enum Went {
+    On,
+    Stopped,
+}
+
+/// Consumes one topic until `shutdown`.
+pub async fn consume<L: Log, S: Store>(
+    topic: Topic,
+    deps: &Deps<L, S>,
+    registry: &Follower<L, Registry>,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    let mut member = deps.log.join(Group::Processor, topic).await?;
+    loop {
+        let delivery = tokio::select! {
+            delivery = member.next() => delivery,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let records = match delivery {
+            Ok(Delivery::Records(records)) => records,
+            // Every delivery is done with before the next: there is nothing to give up.
+            Ok(Delivery::Assigned(_) | Delivery::Revoked(_)) => continue,
+            Err(error) if error.kind() == Kind::Fatal => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(topic = topic.name(), %error, "waiting for the log");
+                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                continue;
+            }
+        };
+        let begun = Instant::now();
+        ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);
+        let batch = registry.read(|registry| batch::sort(topic, &records, registry));
+        if write(topic, batch, &records, deps, shutdown).await? == Went::Stopped {
+            return Ok(());
+        }
+        if topic == Topic::Scans {
+            measure(&records, deps);
+        }
+        let offsets = after(&records);
+        match retry_commit(&mut member, &offsets, shutdown).await? {
+            Went::Stopped => return Ok(()),
+            Went::On => {}
+        }
+        ::metrics::histogram!(metrics::DURATION).record(begun.elapsed().as_secs_f64());
+        report_lag(topic, &records, deps).await;
+    }
+}
+
+/// Does everything that a delivery asks for.
+async fn write<L: Log, S: Store>(
+    topic: Topic,
+    batch: Batch,
+    records: &[Record],
+    deps: &Deps<L, S>,
+    shutdown: &CancellationToken,
+) -> Result<Went, Error> {
+    let Batch { scans, others, mut rejected, retired, nothing } = batch;
+    let stored = scans.values().map(Vec::len).sum::<usize>() + others.len();
+    // Rows of one person or facility keep their order by write timestamp, whatever order they are
+    // written in.
+    let groups = scans.into_values().chain((!others.is_empty()).then_some(others));
+    let refused: Vec<Option<Vec<usize>>> = stream::iter(groups)
+        .map(|group| write_group(group, &deps.store, shutdown))
+        .buffer_unordered(CONCURRENT_WRITES)
+        .try_collect()
+        .await?;
+    let mut refused_count = 0;
+    for group in refused {
+        let Some(places) = group else { return Ok(Went::Stopped) };
+        refused_count += places.len();
+        rejected.extend(places.into_iter().map(|place| (place, RejectCause::RefusedByStore)));
+    }
+    let count = |result: &'static str, count: usize| {
+        ::metrics::counter!(metrics::OUT, "topic" => topic.name(), "result" => result)
+            .increment(count as u64);
+    };
+    count("stored", stored - refused_count);
+    count("retired", retired);
+    count("nothing", nothing);
+    reject(rejected, records, deps, shutdown).await
+}
+
+/// Writes one group; the places of records that the store refuses, or `None` when we are to stop.
+async fn write_group<S: Store>(
+    group: Vec<Write>,
+    store: &S,
+    shutdown: &CancellationToken,
+) -> Result<Option<Vec<usize>>, Error> {
+    let all = || group.iter().flat_map(|write| write.mutations.iter().cloned()).collect();
+    match retry("write", shutdown, || store.write(all())).await {
+        Tried::Done(()) => return Ok(Some(Vec::new())),
+        Tried::Stopped => return Ok(None),
+        Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
+        Tried::Failed(_) => {}
+    }
+    // One of them can't be stored. The others can.
+    let mut refused = Vec::new();
+    for write in group {
+        match retry("write", shutdown, || store.write(write.mutations.clone())).await {
+            Tried::Done(()) => {}
+            Tried::Stopped => return Ok(None),
+            Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
+            Tried::Failed(_) => refused.push(write.record),
+        }
+    }
+    Ok(Some(refused))
+}
+
+/// Keeps what can't become a row, with its cause.
+async fn reject<L: Log, S: Store>(
+    rejected: Vec<(usize, RejectCause)>,
+    records: &[Record],
+    deps: &Deps<L, S>,
+    shutdown: &CancellationToken,
+) -> Result<Went, Error> {
+    let now = (deps.clock)();
+    let mut left: Vec<Append> = rejected
+        .into_iter()
+        .map(|(place, cause)| {
+            ::metrics::counter!(metrics::REJECTED, "cause" => cause.name()).increment(1);
+            let Record { position, key, value, .. } = records[place].clone();
+            let original = Original::Record {
+                topic: position.topic,
+                partition: position.partition,
+                offset: position.offset,
+                key,
+                value,
+            };
+            let record = Rejected { cause, at: now, original };
+            Append { topic: Topic::Rejected, key: record.key(), value: record.encode() }
+        })
+        .collect();
+    while !left.is_empty() {
+        let tried = retry("reject", shutdown, || async {
+            let results = deps.log.append(left.clone()).await;
+            let mut failed = Vec::new();
+            let mut first_error = None;
+            for (append, result) in left.iter().zip(results) {
+                if let Err(error) = result {
+                    failed.push(append.clone());
+                    first_error = first_error.or(Some(error));
+                }
+            }
+            match first_error {
+                // Some went through: only the rest is tried again.
+                Some(_) if failed.len() < left.len() => Ok(failed),
+                Some(error) => Err(error),
+                None => Ok(failed),
+            }
+        });
+        match tried.await {
+            Tried::Done(failed) => left = failed,
+            Tried::Stopped => return Ok(Went::Stopped),
+            Tried::Failed(error) => return Err(error.into()),
+        }
+    }
+    Ok(Went::On)
+}
+
+async fn retry_commit<M: Member>(
+    member: &mut M,
+    offsets: &[(Partition, Offset)],
+    shutdown: &CancellationToken,
+) -> Result<Went, Error> {
+    loop {
+        match member.commit(offsets).await {
+            Ok(()) => return Ok(Went::On),
+            // The partitions are somebody else's by now, who writes the same rows again.
+            Err(error) if error.kind() == Kind::Invalid => return Ok(Went::On),
+            Err(error) if error.kind() == Kind::Fatal => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the commit will be tried again");
+                tokio::select! {
+                    () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {}
+                    () = shutdown.cancelled() => return Ok(Went::Stopped),
+                }
+            }
+        }
+    }
+}
+
+/// The offset after the last record of each partition.
+fn after(records: &[Record]) -> Vec<(Partition, Offset)> {
+    let mut offsets = BTreeMap::new();
+    for record in records {
+        offsets.insert(record.position.partition, record.position.offset.next());
+    }
+    offsets.into_iter().collect()
+}
+
+fn measure<L, S>(records: &[Record], deps: &Deps<L, S>) {
+    let now = (deps.clock)();
+    let histogram = ::metrics::histogram!(metrics::SCAN_TO_ROW);
+    for record in records {
+        if let Ok(scan) = schemas::scan::Scan::decode(&record.value) {
+            histogram.record((now.0 - scan.scanned_at.0).max(0) as f64 / 1_000.0);
+        }
+    }
+}
+
+async fn report_lag<L: Log, S>(topic: Topic, records: &[Record], deps: &Deps<L, S>) {
+    let now = (deps.clock)().0;
+    let oldest = records.iter().map(|record| record.appended_at).min().unwrap_or(now);
+    let seconds = (now - oldest).max(0) as f64 / 1_000.0;
+    ::metrics::gauge!(metrics::LAG_SECONDS, "topic" => topic.name()).set(seconds);
+    let (Ok(bounds), Ok(committed)) =
+        (deps.log.bounds(topic).await, deps.log.committed(Group::Processor, topic).await)
+    else {
+        return;
+    };
+    let lag: u64 = bounds
+        .iter()
+        .zip(committed)
+        .map(|(range, done)| range.end.0.saturating_sub(done.unwrap_or(range.start).0))
+        .sum();
+    ::metrics::gauge!(metrics::LAG, "topic" => topic.name()).set(lag as f64);
+}

@@ -9,7 +9,11 @@ use schemas::{
     topic::{Offset, Partition, Topic},
     wire::WireRecord,
 };
-use storage::{Append, Delivery, Group, Kind, Log, Member, Record, Store, follow::Follower};
+use storage::{
+    Append, Delivery, Group, Kind, Log, Member, Record, Store,
+    follow::Follower,
+    retry::{Tried, retry},
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +21,6 @@ use crate::{
     Deps, Error,
     batch::{self, Batch, Write},
     metrics,
-    retry::{Tried, retry},
 };
 
 /// Store partitions written at the same time.

@@ -11,7 +11,6 @@
 //! |---|---|
 //! | [`consume`] | one topic: a delivery becomes rows and rejections, then its offsets are committed |
 //! | [`batch`] | records → writes, grouped by (venue, hour) |
-//! | [`retry`] | what is done for each kind of error: the only place that decides it |
 //! | [`rejected`] | list and replay what was rejected |
 //! | [`metrics`] | what is counted |
 //!
@@ -30,7 +29,6 @@ pub mod batch;
 pub mod consume;
 pub mod metrics;
 pub mod rejected;
-pub mod retry;
 
 use std::sync::Arc;
 

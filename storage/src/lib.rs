@@ -4,6 +4,7 @@ pub mod embedded;
 pub mod error;
 pub mod follow;
 pub mod log;
+pub mod retry;
 pub mod rows;
 pub mod store;
 pub mod table;

@@ -3,8 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use rand::RngExt;
-use storage::Kind;
 use tokio_util::sync::CancellationToken;
+
+use crate::error::{Kind, LogError, StoreError};
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -15,13 +16,13 @@ pub trait HasKind: std::fmt::Display {
     fn kind(&self) -> Kind;
 }
 
-impl HasKind for storage::LogError {
+impl HasKind for LogError {
     fn kind(&self) -> Kind {
         self.kind()
     }
 }
 
-impl HasKind for storage::StoreError {
+impl HasKind for StoreError {
     fn kind(&self) -> Kind {
         self.kind()
     }

@@ -1,0 +1,181 @@
+//! Who was there: the people of a job, worked out from rows. Planner and preview both use it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use schemas::{
+    identity::{IdentityError, KeyRing},
+    ids::{MessageHash, UserId, VenueId},
+    job::JobContent,
+    language::Language,
+    sending::{Recipient, Way},
+    time::{DAY_MS, EventTime},
+    visitor::{FriendState, Person},
+};
+use storage::{
+    Store, StoreError,
+    rows::{Span, TypedStore, people::read_person, visits::ScanRow},
+};
+
+/// Store partitions and person rows read at the same time.
+const CONCURRENT_READS: usize = 64;
+/// LINE's push reaches people who wrote within this, friends or not.
+const PUSH_REACHES_MS: i64 = 7 * DAY_MS;
+
+/// One person to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Who, and their latest scan that counts.
+    pub recipient: Recipient,
+    /// The language of the text that they get.
+    pub language: Language,
+    /// How.
+    pub way: Way,
+}
+
+/// The people of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// People to be told, in no particular order.
+    pub targets: Vec<Target>,
+    /// People who were there and have blocked the account.
+    pub out_of_reach: u64,
+    /// For each venue of the job, how many people were there (each counted once).
+    pub by_venue: Vec<(VenueId, u64)>,
+    /// Rows whose sealed id does not open. Must be 0.
+    pub unreadable: u64,
+}
+
+/// Why the people of a job can't be worked out now.
+#[derive(Debug, thiserror::Error)]
+pub enum AudienceError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A key that must exist is missing.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// A matching scan of one person.
+struct Match {
+    venue: usize,
+    scanned_at: EventTime,
+    message: MessageHash,
+}
+
+/// Works out the people of a job: matching scans, each opened, merged by person, without what they
+/// took back.
+pub async fn gather<S: Store>(
+    store: &S,
+    keys: &Arc<KeyRing>,
+    content: &JobContent,
+    now: EventTime,
+) -> Result<Audience, AudienceError> {
+    let (people, unreadable) = matches(store, keys, content).await?;
+    let mut by_venue = vec![0_u64; content.venues.len()];
+    let mut audience = Audience { unreadable, ..Audience::default() };
+    let judged = stream::iter(people)
+        .map(|(user, matches)| async move {
+            let person = read_person(store, keys.visitor(&user)).await?;
+            Ok::<_, StoreError>((user, matches, person))
+        })
+        .buffer_unordered(CONCURRENT_READS);
+    tokio::pin!(judged);
+    while let Some((user, matches, person)) = judged.try_next().await? {
+        let counts = |m: &&Match| person.counts(m.scanned_at, &m.message);
+        let Some(last_scan) = matches.iter().filter(counts).map(|m| m.scanned_at).max() else {
+            continue;
+        };
+        let mut there = vec![false; by_venue.len()];
+        for m in matches.iter().filter(counts) {
+            there[m.venue] = true;
+        }
+        for (count, _) in by_venue.iter_mut().zip(there).filter(|(_, there)| *there) {
+            *count += 1;
+        }
+        match way(&person, last_scan, now) {
+            Some(way) => {
+                let (language, _) = content.message_for(person.language());
+                let recipient = Recipient { user, last_scan };
+                audience.targets.push(Target { recipient, language, way });
+            }
+            None => audience.out_of_reach += 1,
+        }
+    }
+    let venues = content.venues.iter().map(|place| place.venue);
+    audience.by_venue = venues.zip(by_venue).collect();
+    Ok(audience)
+}
+
+/// How a person is reached; `None`: they have blocked the account.
+fn way(person: &Person, last_scan: EventTime, now: EventTime) -> Option<Way> {
+    match person.friend_state() {
+        Some(FriendState::Blocked) => None,
+        Some(FriendState::Friend) => Some(Way::Multicast),
+        None => {
+            // A scan is a message that they wrote. Of other days only the start is known.
+            let wrote = person.last_wrote.map_or(last_scan, |day| day.max(last_scan));
+            let reached = wrote.plus(PUSH_REACHES_MS) > now;
+            Some(if reached { Way::Push } else { Way::MulticastUnknown })
+        }
+    }
+}
+
+type People = HashMap<UserId, Vec<Match>>;
+
+/// Every matching scan, by person.
+async fn matches<S: Store>(
+    store: &S,
+    keys: &Arc<KeyRing>,
+    content: &JobContent,
+) -> Result<(People, u64), AudienceError> {
+    let partitions = content.exposures().enumerate().flat_map(|(place, (venue, exposure))| {
+        exposure.hours().map(move |hour| (place, venue, exposure, hour))
+    });
+    let read = stream::iter(partitions)
+        .map(|(place, venue, exposure, hour)| async move {
+            let mut found = Vec::new();
+            let mut unreadable = 0;
+            let mut cursor = None;
+            loop {
+                let span = Span { cursor, ..Span::default() };
+                let page = store.page::<ScanRow>(&(venue, hour), span).await?;
+                for row in page.rows.into_iter().filter(|row| exposure.matches(row.scanned_at)) {
+                    match keys.open_scan(row.epoch, row.venue, row.pseudonym, &row.sealed) {
+                        Ok(user) => found.push((
+                            user,
+                            Match {
+                                venue: place,
+                                scanned_at: row.scanned_at,
+                                message: row.message,
+                            },
+                        )),
+                        Err(IdentityError::DoesNotOpen) => unreadable += 1,
+                        // Destroyed with the epoch: past retention.
+                        Err(IdentityError::MissingKey(epoch))
+                            if keys.epochs().next().is_some_and(|oldest| epoch < oldest) => {}
+                        Err(error) => return Err(AudienceError::from(error)),
+                    }
+                }
+                cursor = page.next;
+                if cursor.is_none() {
+                    return Ok((found, unreadable));
+                }
+            }
+        })
+        .buffer_unordered(CONCURRENT_READS);
+    tokio::pin!(read);
+    let mut people = People::new();
+    let mut unreadable = 0;
+    while let Some((found, broken)) = read.try_next().await? {
+        unreadable += broken;
+        for (user, m) in found {
+            people.entry(user).or_default().push(m);
+        }
+    }
+    if unreadable > 0 {
+        tracing::error!(unreadable, "rows hold ids that do not open");
+    }
+    Ok((people, unreadable))
+}

@@ -1,0 +1,255 @@
+//! How fast requests leave us: never faster than LINE allows, slower when LINE says so, and fair
+//! between jobs.
+//!
+//! A permit is given iff `requests in flight + answers of the last second < rate`. LINE counts a
+//! request somewhere between our sending it and our reading the answer, so no window of a second
+//! at LINE ever holds more than `rate`, whatever the network does.
+//!
+//! Each sender takes at most half of what LINE allows a channel: two of them overlapping in a
+//! fail-over stay within the limit without knowing of one another.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use schemas::ids::JobId;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{line::Endpoint, metrics};
+
+/// The window that LINE's limits are about.
+const WINDOW: Duration = Duration::from_secs(1);
+/// After a 429 the rate grows back by this part of its maximum each second.
+const GROWTH: f64 = 0.05;
+
+/// Gives permits for one endpoint.
+#[derive(Clone)]
+pub struct Pacer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    endpoint: Endpoint,
+    maximum: f64,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    rate: f64,
+    grown_at: Instant,
+    in_flight: usize,
+    answered: VecDeque<Instant>,
+    /// Who waits, by job; jobs take turns.
+    waiting: HashMap<JobId, VecDeque<oneshot::Sender<Permit>>>,
+    turns: VecDeque<JobId>,
+}
+
+/// Leave to make one request. Dropping it says that the request is over.
+pub struct Permit {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.in_flight -= 1;
+        state.answered.push_back(Instant::now());
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Pacer {
+    /// Permits for at most `per_second` requests in any second, until `shutdown`.
+    pub fn start(endpoint: Endpoint, per_second: u32, shutdown: &CancellationToken) -> Self {
+        let maximum = f64::from(per_second.max(1));
+        let state = State {
+            rate: maximum,
+            grown_at: Instant::now(),
+            in_flight: 0,
+            answered: VecDeque::new(),
+            waiting: HashMap::new(),
+            turns: VecDeque::new(),
+        };
+        let shared = Arc::new(Shared {
+            endpoint,
+            maximum,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        });
+        let pacing = Arc::clone(&shared);
+        let stop = shutdown.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(pace(&pacing)).await });
+        Self { shared }
+    }
+
+    /// Waits for leave to make a request for a job.
+    pub async fn permit(&self, job: JobId) -> Option<Permit> {
+        let (give, permit) = oneshot::channel();
+        {
+            let mut state = self.shared.state.lock();
+            if !state.turns.contains(&job) {
+                state.turns.push_back(job);
+            }
+            state.waiting.entry(job).or_default().push_back(give);
+        }
+        self.shared.changed.notify_one();
+        permit.await.ok()
+    }
+
+    /// LINE said 429: half as fast from now on, then slowly back.
+    pub fn too_fast(&self) {
+        let mut state = self.shared.state.lock();
+        // One burst of refusals halves once.
+        if state.grown_at.elapsed() >= WINDOW / 4 || state.rate >= self.shared.maximum {
+            state.rate = (state.rate / 2.0).max(1.0);
+            state.grown_at = Instant::now();
+            let (name, rate) = (self.shared.endpoint.name(), state.rate);
+            drop(state);
+            ::metrics::gauge!(metrics::RATE, "endpoint" => name).set(rate);
+            tracing::warn!(endpoint = name, rate, "LINE says too fast");
+        }
+    }
+}
+
+async fn pace(shared: &Arc<Shared>) {
+    loop {
+        let next = give_what_is_due(shared);
+        match next {
+            // Permits come back, or somebody asks.
+            None => shared.changed.notified().await,
+            Some(at) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = shared.changed.notified() => {}
+                }
+            }
+        }
+    }
+}
+
+/// Gives every permit that may be given now; when to look again if somebody still waits.
+fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
+    let mut state = shared.state.lock();
+    let now = Instant::now();
+    while state.answered.front().is_some_and(|at| *at + WINDOW <= now) {
+        state.answered.pop_front();
+    }
+    let grown = now.duration_since(state.grown_at).as_secs_f64();
+    if state.rate < shared.maximum && grown >= 1.0 {
+        state.rate = (state.rate + shared.maximum * GROWTH * grown.floor()).min(shared.maximum);
+        state.grown_at = now;
+        ::metrics::gauge!(metrics::RATE, "endpoint" => shared.endpoint.name()).set(state.rate);
+    }
+    let mut given = Vec::new();
+    while !state.turns.is_empty()
+        && ((state.in_flight + state.answered.len()) as f64) < state.rate.floor()
+    {
+        let Some(job) = state.turns.pop_front() else { break };
+        let Some(queue) = state.waiting.get_mut(&job) else { continue };
+        let waiter = queue.pop_front();
+        if queue.is_empty() {
+            state.waiting.remove(&job);
+        } else {
+            state.turns.push_back(job);
+        }
+        // Those who gave up waiting take no permit.
+        if let Some(waiter) = waiter.filter(|waiter| !waiter.is_closed()) {
+            state.in_flight += 1;
+            given.push(waiter);
+        }
+    }
+    let waits = !state.turns.is_empty();
+    let oldest = state.answered.front().map(|at| *at + WINDOW);
+    drop(state);
+    for waiter in given {
+        // If they gave up just now, the permit drops and comes back.
+        let _ = waiter.send(Permit { shared: Arc::clone(shared) });
+    }
+    if waits { oldest.or(Some(now + WINDOW / 10)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job(n: u128) -> JobId {
+        JobId(Uuid::from_u128(n))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_second_holds_more_than_the_rate() {
+        let shutdown = CancellationToken::new();
+        let pacer = Pacer::start(Endpoint::Multicast, 100, &shutdown);
+        let mut tasks = tokio::task::JoinSet::new();
+        let begun = Instant::now();
+        for n in 0..1_000_u64 {
+            let pacer = pacer.clone();
+            tasks.spawn(async move {
+                let permit = pacer.permit(job(1)).await.expect("a permit");
+                let sent = Instant::now();
+                tokio::time::sleep(Duration::from_millis(n % 300)).await;
+                // LINE counts a request anywhere between these two.
+                drop(permit);
+                (sent, Instant::now())
+            });
+        }
+        let mut counted: Vec<Instant> = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            let (sent, answered) = done.expect("a task");
+            counted.push(if counted.len() % 2 == 0 { sent } else { answered });
+        }
+        counted.sort();
+        for window in counted.windows(101) {
+            assert!(window[100] - window[0] >= WINDOW - Duration::from_millis(300));
+        }
+        // It does get on: a thousand permits at a hundred a second, with answers up to 0.3 s late.
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_job_is_not_stuck_behind_a_large_one() {
+        let shutdown = CancellationToken::new();
+        let pacer = Pacer::start(Endpoint::Multicast, 10, &shutdown);
+        let mut large = tokio::task::JoinSet::new();
+        for _ in 0..500 {
+            let pacer = pacer.clone();
+            large.spawn(async move { drop(pacer.permit(job(1)).await) });
+        }
+        tokio::task::yield_now().await;
+        for _ in 0..5 {
+            drop(pacer.permit(job(2)).await);
+        }
+        let mut done = 0;
+        while large.try_join_next().is_some() {
+            done += 1;
+        }
+        assert!(done < 50, "{done} of the large job went before 5 of the small one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_fast_halves_and_grows_back() {
+        let shutdown = CancellationToken::new();
+        let pacer = Pacer::start(Endpoint::Multicast, 100, &shutdown);
+        let rate = || pacer.shared.state.lock().rate;
+        pacer.too_fast();
+        pacer.too_fast();
+        assert!((rate() - 50.0).abs() < 0.1);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        drop(pacer.permit(job(1)).await);
+        assert!(rate() > 65.0);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(pacer.permit(job(1)).await);
+        assert!((rate() - 100.0).abs() < 0.1);
+    }
+}

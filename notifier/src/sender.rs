@@ -1,0 +1,475 @@
+//! One chunk: every request of it, each with its attempt before and its outcome after.
+
+mod push;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rand::RngExt;
+use schemas::{
+    identity::KeyRing,
+    ids::{JobId, UserId},
+    job::{Job, PauseCause, State},
+    sending::{ChunkTotals, Path, Way, retry_key},
+    time::EventTime,
+    visitor::FriendState,
+};
+use sha2::{Digest, Sha256};
+use storage::{
+    Log, Store, StoreError,
+    retry::{Tried, retry},
+    rows::{
+        TypedStore,
+        ledger::{AttemptRow, ChunkKey, OutcomeRow, PartKey, SendResult},
+        people::{NoticeRow, read_person},
+    },
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    jobs::{AppendError, JobBook},
+    ledger::{PartLedger, PartState, part},
+    line::{Answer, Endpoint, LineClient, multicast_body},
+    metrics,
+    outcomes::Outcomes,
+    pacer::Pacer,
+    planner::{ChunkError, OpenChunk, open_chunk},
+};
+
+/// A sender that has not seen the end of `jobs` for so long does not send.
+const FRESH: Duration = Duration::from_secs(5);
+/// After an unclear answer: first wait, longest wait.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// More invalid people than this in one chunk are no accident.
+const MANY_INVALID: u64 = 20;
+
+/// What sending works with. One for all chunks of all jobs.
+pub struct Sender<L: Log, S> {
+    /// Chunks, attempts, outcomes, people.
+    pub store: S,
+    /// Opens chunks.
+    pub keys: Arc<ArcSwap<KeyRing>>,
+    /// The jobs.
+    pub book: JobBook<L>,
+    /// LINE.
+    pub line: LineClient,
+    /// Permits for multicasts.
+    pub multicast: Pacer,
+    /// Permits for pushes.
+    pub push: Pacer,
+    /// This process, in attempt rows.
+    pub id: Uuid,
+    /// How far clocks of senders may be apart, in ms.
+    pub max_skew_ms: i64,
+    /// Bounds what is worked on at the same time.
+    pub slots: Semaphore,
+    /// Totals on their way to `jobs`.
+    pub outcomes: Outcomes,
+    /// Ends the sender.
+    pub shutdown: CancellationToken,
+}
+
+/// Why a chunk is not worked on any more, short of being resolved.
+#[derive(Debug)]
+pub enum Halt {
+    /// The job is not being sent any more, or we are to stop.
+    Stopped,
+    /// Store or log can't go on.
+    Failed(String),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Halt::Failed(error.to_string())
+    }
+}
+
+impl From<AppendError> for Halt {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Refused(_) => Halt::Stopped,
+            AppendError::Log(error) => Halt::Failed(error.to_string()),
+        }
+    }
+}
+
+/// A chunk being sent.
+struct Chunk {
+    job: JobId,
+    key: ChunkKey,
+    opened: OpenChunk,
+    text: String,
+    /// Where the people of each part stand, as far as parts were looked at.
+    parts: Mutex<std::collections::HashMap<Path, ChunkTotals>>,
+}
+
+impl Chunk {
+    fn totals(&self) -> ChunkTotals {
+        let mut totals = ChunkTotals::default();
+        self.parts.lock().values().for_each(|part| totals.add(part));
+        totals
+    }
+}
+
+/// What to do after an answer.
+enum Next {
+    /// The part is resolved.
+    Resolved,
+    /// Try again, after a wait.
+    Again,
+    /// The job pauses.
+    Pause(PauseCause),
+}
+
+impl<L: Log, S: Store> Sender<L, S> {
+    /// Sends a chunk until every person of it is resolved.
+    pub async fn send_chunk(&self, job: &Job, key: ChunkKey) -> Result<(), Halt> {
+        let keys = self.keys.load_full();
+        let opened = match open_chunk(&self.store, &keys, key).await {
+            Ok(opened) => opened,
+            Err(ChunkError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "a sealed chunk can't be used");
+                ::metrics::gauge!(metrics::LEDGER_MISMATCH).increment(1.0);
+                self.book.pause(job.id, PauseCause::LedgerMismatch).await?;
+                return Err(Halt::Stopped);
+            }
+        };
+        let (_, text) = job.content.message_for(opened.language);
+        let (text, parts) = (text.to_owned(), Mutex::default());
+        let chunk = Chunk { job: job.id, key, opened, text, parts };
+        if chunk.opened.way == Way::Push {
+            return self.push_chunk(&chunk).await;
+        }
+        let mut open = vec![Path::whole()];
+        while let Some(path) = open.pop() {
+            if self.multicast(&chunk, &path).await? == PartState::Split {
+                open.extend([path.right(), path.left()]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one part of a multicast chunk until it is resolved: how.
+    async fn multicast(&self, chunk: &Chunk, path: &Path) -> Result<PartState, Halt> {
+        let key = part(chunk.key, path.clone());
+        let range = path.range(chunk.opened.recipients.len());
+        let mut failures = 0;
+        loop {
+            let ledger = self.ledger(&key).await?;
+            let state = self.guarded(&key, &ledger).await?;
+            self.note(chunk, path, state, range.len(), ledger.exclusions().len());
+            if !matches!(state, PartState::Open { .. }) {
+                return Ok(state);
+            }
+            let permit = self.leave_to_send(chunk.job, &self.multicast).await?;
+            let exclusions = match ledger.attempts.first() {
+                Some(oldest) => oldest.exclusions.clone(),
+                None => self.exclusions(chunk, range.clone()).await?,
+            };
+            let (people, body) = frozen(chunk, range.clone(), &exclusions);
+            let attempt = self.attempt(&key, &ledger, exclusions, &body).await?;
+            // Everybody repeats the oldest attempt, also one that was written just before ours.
+            let ledger = self.ledger(&key).await?;
+            if !matches!(ledger.state(), PartState::Open { .. }) {
+                continue;
+            }
+            let (people, body) = if ledger.exclusions() == attempt.exclusions {
+                (people, body)
+            } else {
+                frozen(chunk, range.clone(), ledger.exclusions())
+            };
+            if people.is_empty() {
+                self.outcome(&attempt, SendResult::Empty, None).await?;
+                continue;
+            }
+            // Writing may have taken long.
+            if ledger.is_too_late(self.book.now(), self.max_skew_ms) {
+                continue;
+            }
+            let retry_key = retry_key(chunk.job, chunk.key.plan, chunk.key.chunk, path);
+            let answer = self.line.post(Endpoint::Multicast, body, Some(retry_key)).await;
+            drop(permit);
+            let next = self.settle(&attempt, answer, &people, &self.multicast).await?;
+            match next {
+                Next::Resolved => self.accepted_or_invalid(chunk, &key, &people).await?,
+                Next::Again => {
+                    self.note(
+                        chunk,
+                        path,
+                        PartState::Open { tried: true },
+                        range.len(),
+                        ledger.exclusions().len(),
+                    );
+                    self.wait(&mut failures).await?;
+                }
+                Next::Pause(cause) => return self.pause(chunk.job, cause).await,
+            }
+        }
+    }
+
+    /// The state of a part; one whose unclear attempt is so old that LINE may have forgotten the
+    /// key becomes undecided.
+    async fn guarded(&self, key: &PartKey, ledger: &PartLedger) -> Result<PartState, Halt> {
+        let state = ledger.state();
+        let open = matches!(state, PartState::Open { .. });
+        if !open || !ledger.is_too_late(self.book.now(), self.max_skew_ms) {
+            return Ok(state);
+        }
+        let Some(unclear) = ledger.oldest_unclear() else { return Ok(state) };
+        tracing::error!(job = %key.chunk.job, "a part of a chunk is undecided: officials have to say what becomes of it");
+        // On the attempt's own part: for a push that may be the whole chunk.
+        let attempt = AttemptRow { part: key.clone(), ..unclear.clone() };
+        self.outcome(&attempt, SendResult::Undecided, None).await?;
+        Ok(PartState::Undecided)
+    }
+
+    /// A slot, a permit, and the certainty that the job is being sent.
+    async fn leave_to_send(&self, job: JobId, pacer: &Pacer) -> Result<Leave<'_>, Halt> {
+        let slot = self.slots.acquire().await.map_err(|_| Halt::Stopped)?;
+        let permit = pacer.permit(job).await.ok_or(Halt::Stopped)?;
+        loop {
+            if self.shutdown.is_cancelled() || self.book.state(job) != Some(State::Sending) {
+                return Err(Halt::Stopped);
+            }
+            let follower = self.book.follower();
+            if follower.fresh_within(FRESH) && follower.unreadable() == 0 {
+                return Ok(Leave { _slot: slot, _permit: permit });
+            }
+            tracing::warn!("nothing is sent: the order of record can't be read to its end");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Who of a range is left out: people who asked to be forgotten after their last scan, or have
+    /// blocked the account since the plan.
+    async fn exclusions(
+        &self,
+        chunk: &Chunk,
+        range: std::ops::Range<usize>,
+    ) -> Result<Vec<u16>, Halt> {
+        let keys = self.keys.load_full();
+        let mut exclusions = Vec::new();
+        for place in range {
+            let recipient = &chunk.opened.recipients[place];
+            let visitor = keys.visitor(&recipient.user);
+            let person = self.persist("person", || read_person(&self.store, visitor)).await?;
+            let erased = person.erased_through.is_some_and(|t| t >= recipient.last_scan);
+            let blocked = person.friend_state() == Some(FriendState::Blocked);
+            if erased || blocked {
+                exclusions.push(u16::try_from(place).unwrap_or(u16::MAX));
+            }
+        }
+        Ok(exclusions)
+    }
+
+    async fn ledger(&self, key: &PartKey) -> Result<PartLedger, Halt> {
+        self.persist("ledger", || PartLedger::read(&self.store, key)).await
+    }
+
+    /// Writes down what is about to be requested.
+    async fn attempt(
+        &self,
+        key: &PartKey,
+        ledger: &PartLedger,
+        exclusions: Vec<u16>,
+        body: &[u8],
+    ) -> Result<AttemptRow, Halt> {
+        // Later than every attempt before it, whatever the clock does: each has a row of its own.
+        let last = ledger.attempts.iter().map(|attempt| attempt.attempted_at.0).max();
+        let now = self.book.now().0.max(last.map_or(i64::MIN, |last| last + 1));
+        let attempt = AttemptRow {
+            part: key.clone(),
+            attempted_at: EventTime(now),
+            sender: self.id,
+            exclusions,
+            body_hash: Sha256::digest(body).into(),
+        };
+        self.persist("attempt", || self.store.put(std::slice::from_ref(&attempt))).await?;
+        Ok(attempt)
+    }
+
+    /// Writes down what came of it.
+    async fn outcome(
+        &self,
+        attempt: &AttemptRow,
+        result: SendResult,
+        request_id: Option<String>,
+    ) -> Result<(), Halt> {
+        let row = OutcomeRow {
+            part: attempt.part.clone(),
+            attempted_at: attempt.attempted_at,
+            sender: attempt.sender,
+            result,
+            request_id,
+            answered_at: self.book.now().max(attempt.attempted_at),
+        };
+        self.persist("outcome", || self.store.put(std::slice::from_ref(&row))).await?;
+        ::metrics::counter!(metrics::PARTS, "result" => result.name()).increment(1);
+        Ok(())
+    }
+
+    /// Sorts an answer, and writes down its outcome.
+    async fn settle(
+        &self,
+        attempt: &AttemptRow,
+        answer: Answer,
+        people: &[UserId],
+        pacer: &Pacer,
+    ) -> Result<Next, Halt> {
+        let (result, request_id, next) = match answer {
+            Answer::Accepted { request_id } | Answer::AlreadyAccepted { request_id } => {
+                (SendResult::Accepted, request_id, Next::Resolved)
+            }
+            Answer::BadRequest { names_recipient: true } if people.len() > 1 => {
+                (SendResult::Split, None, Next::Resolved)
+            }
+            Answer::BadRequest { names_recipient: true } => {
+                (SendResult::Invalid, None, Next::Resolved)
+            }
+            Answer::BadRequest { names_recipient: false } | Answer::Refused => {
+                (SendResult::Refused, None, Next::Pause(PauseCause::MessageRefused))
+            }
+            Answer::Unauthorized => {
+                (SendResult::Refused, None, Next::Pause(PauseCause::Unauthorized))
+            }
+            Answer::Forbidden => (SendResult::Refused, None, Next::Pause(PauseCause::Forbidden)),
+            Answer::TooMany => (SendResult::Refused, None, self.too_many(people, pacer).await),
+            Answer::NotSent => (SendResult::Refused, None, Next::Again),
+            Answer::Unclear => (SendResult::Ambiguous, None, Next::Again),
+        };
+        self.outcome(attempt, result, request_id).await?;
+        Ok(next)
+    }
+
+    /// 429 is either of two things, and only the quota tells which.
+    async fn too_many(&self, people: &[UserId], pacer: &Pacer) -> Next {
+        if let Ok(quota) = self.line.quota().await
+            && let Some(remaining) = quota.remaining()
+            && remaining < people.len() as u64
+        {
+            return Next::Pause(PauseCause::Quota { remaining: Some(remaining) });
+        }
+        pacer.too_fast();
+        Next::Again
+    }
+
+    /// Notes for people what they were told, and looks whether too many are invalid.
+    async fn accepted_or_invalid(
+        &self,
+        chunk: &Chunk,
+        key: &PartKey,
+        people: &[UserId],
+    ) -> Result<(), Halt> {
+        match self.ledger(key).await?.state() {
+            PartState::Accepted => {
+                ::metrics::counter!(metrics::RECIPIENTS, "result" => "accepted")
+                    .increment(people.len() as u64);
+                self.notices(chunk, people).await;
+            }
+            PartState::Invalid if chunk.totals().invalid >= MANY_INVALID => {
+                self.pause(chunk.job, PauseCause::ManyInvalid).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// For "my last notice" only: whether it succeeds decides nothing.
+    async fn notices(&self, chunk: &Chunk, people: &[UserId]) {
+        let keys = self.keys.load_full();
+        let now = self.book.now();
+        let rows: Result<Vec<NoticeRow>, _> = people
+            .iter()
+            .map(|user| {
+                let visitor = keys.visitor(user);
+                let sealed_job = keys.seal(now.epoch(), &visitor.0, chunk.job.0.as_bytes())?;
+                let language = chunk.opened.language;
+                Ok::<_, schemas::identity::IdentityError>(NoticeRow {
+                    visitor,
+                    accepted_at: now,
+                    sealed_job,
+                    language,
+                })
+            })
+            .collect();
+        match rows {
+            Ok(rows) => {
+                if let Err(error) = self.store.put(&rows).await {
+                    tracing::warn!(%error, "notices are not noted");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "notices are not noted"),
+        }
+    }
+
+    async fn pause<T>(&self, job: JobId, cause: PauseCause) -> Result<T, Halt> {
+        self.book.pause(job, cause).await?;
+        Err(Halt::Stopped)
+    }
+
+    /// Notes where the people of a part stand, and lets it be known.
+    fn note(&self, chunk: &Chunk, path: &Path, state: PartState, people: usize, left_out: usize) {
+        let people = (people - left_out.min(people)) as u64;
+        let mut totals = ChunkTotals { erased: left_out as u64, ..ChunkTotals::default() };
+        match state {
+            PartState::Accepted => totals.accepted = people,
+            PartState::Invalid => totals.invalid = people,
+            PartState::Undecided => totals.undecided = people,
+            PartState::Open { tried: true } => totals.retrying = people,
+            PartState::Empty => {}
+            PartState::Split | PartState::Open { tried: false } => {
+                totals = ChunkTotals::default();
+            }
+        }
+        chunk.parts.lock().insert(path.clone(), totals);
+        self.outcomes.note(chunk.key, chunk.totals());
+    }
+
+    /// Full jitter: any wait up to the present bound, which doubles.
+    async fn wait(&self, failures: &mut u32) -> Result<(), Halt> {
+        let bound = FIRST_WAIT.saturating_mul(1 << (*failures).min(10)).min(LONGEST_WAIT);
+        *failures += 1;
+        let wait = rand::rng().random_range(Duration::from_millis(20)..=bound);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.shutdown.cancelled() => Err(Halt::Stopped),
+        }
+    }
+
+    async fn persist<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        what: &'static str,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, Halt> {
+        match retry(what, &self.shutdown, attempt).await {
+            Tried::Done(value) => Ok(value),
+            Tried::Failed(error) => Err(error.into()),
+            Tried::Stopped => Err(Halt::Stopped),
+        }
+    }
+}
+
+/// Held while a request is made.
+struct Leave<'a> {
+    _slot: tokio::sync::SemaphorePermit<'a>,
+    _permit: crate::pacer::Permit,
+}
+
+/// The people of a range without those left out, in frozen order, and the bytes for them.
+fn frozen(
+    chunk: &Chunk,
+    range: std::ops::Range<usize>,
+    exclusions: &[u16],
+) -> (Vec<UserId>, bytes::Bytes) {
+    let people: Vec<UserId> = range
+        .filter(|place| !exclusions.iter().any(|out| usize::from(*out) == *place))
+        .map(|place| chunk.opened.recipients[place].user)
+        .collect();
+    let body = multicast_body(&people, &chunk.text);
+    (people, body)
+}

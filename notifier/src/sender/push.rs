@@ -1,0 +1,110 @@
+//! Push chunks: one attempt for the chunk, then one request and one retry key for each person.
+
+use futures_util::{TryStreamExt, stream};
+use schemas::sending::{Path, retry_key};
+use storage::{
+    Log, Store,
+    rows::{
+        TypedStore,
+        ledger::{AttemptRow, OutcomeRow},
+    },
+};
+
+use super::{Chunk, Halt, Next, Sender};
+use crate::{
+    ledger::{PartLedger, PartState, part},
+    line::{Endpoint, push_body},
+};
+
+/// Pushes of one chunk under way at the same time.
+const CONCURRENT: usize = 16;
+
+impl<L: Log, S: Store> Sender<L, S> {
+    /// Sends a push chunk until every person of it is resolved.
+    pub(super) async fn push_chunk(&self, chunk: &Chunk) -> Result<(), Halt> {
+        let whole = part(chunk.key, Path::whole());
+        let mut ledger = self.ledger(&whole).await?;
+        let first = ledger.attempts.is_empty();
+        if first {
+            let leave = self.leave_to_send(chunk.job, &self.push).await?;
+            let everybody = 0..chunk.opened.recipients.len();
+            let exclusions = self.exclusions(chunk, everybody).await?;
+            self.attempt(&whole, &ledger, exclusions, chunk.text.as_bytes()).await?;
+            drop(leave);
+            ledger = self.ledger(&whole).await?;
+        }
+        // Our own attempt covers the first request to each person only where it is the oldest.
+        let covered = first && ledger.attempts.first().is_some_and(|a| a.sender == self.id);
+        let whole = &ledger;
+        stream::iter((0..chunk.opened.recipients.len()).map(Ok))
+            .try_for_each_concurrent(CONCURRENT, |place| async move {
+                self.push_to(chunk, place, whole, covered).await
+            })
+            .await
+    }
+
+    /// Sends to one person until they are resolved.
+    async fn push_to(
+        &self,
+        chunk: &Chunk,
+        place: usize,
+        whole: &PartLedger,
+        mut covered: bool,
+    ) -> Result<(), Halt> {
+        let path = Path::person(place);
+        let key = part(chunk.key, path.clone());
+        let left_out = whole.exclusions().iter().any(|out| usize::from(*out) == place);
+        if left_out {
+            self.note(chunk, &path, PartState::Empty, 1, 1);
+            return Ok(());
+        }
+        let user = chunk.opened.recipients[place].user;
+        let body = push_body(&user, &chunk.text);
+        let retry_key = retry_key(chunk.job, chunk.key.plan, chunk.key.chunk, &path);
+        let mut failures = 0;
+        loop {
+            let ledger = self.person_ledger(chunk, &path, whole).await?;
+            let state = self.guarded(&key, &ledger).await?;
+            if !(covered && state == PartState::Open { tried: true }) {
+                self.note(chunk, &path, state, 1, 0);
+            }
+            if !matches!(state, PartState::Open { .. }) {
+                return Ok(());
+            }
+            let permit = self.leave_to_send(chunk.job, &self.push).await?;
+            let attempt = match whole.attempts.first() {
+                Some(oldest) if std::mem::take(&mut covered) => {
+                    AttemptRow { part: key.clone(), ..oldest.clone() }
+                }
+                _ => self.attempt(&key, &ledger, Vec::new(), &body).await?,
+            };
+            let answer = self.line.post(Endpoint::Push, body.clone(), Some(retry_key)).await;
+            drop(permit);
+            match self.settle(&attempt, answer, &[user], &self.push).await? {
+                Next::Resolved => self.accepted_or_invalid(chunk, &key, &[user]).await?,
+                Next::Again => {
+                    self.note(chunk, &path, PartState::Open { tried: true }, 1, 0);
+                    self.wait(&mut failures).await?;
+                }
+                Next::Pause(cause) => return self.pause(chunk.job, cause).await,
+            }
+        }
+    }
+
+    /// What is known of one person: the attempt of the whole chunk counts as theirs.
+    async fn person_ledger(
+        &self,
+        chunk: &Chunk,
+        path: &Path,
+        whole: &PartLedger,
+    ) -> Result<PartLedger, Halt> {
+        let key = part(chunk.key, path.clone());
+        self.persist("ledger", || async {
+            let outcomes = self.store.all::<OutcomeRow>(&key).await?;
+            let mut attempts = whole.attempts.clone();
+            attempts.extend(self.store.all::<AttemptRow>(&key).await?);
+            Ok(PartLedger { attempts, outcomes })
+        })
+        .await
+    }
+}

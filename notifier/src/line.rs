@@ -376,7 +376,8 @@ fn names_recipient(endpoint: Endpoint, body: &[u8]) -> bool {
     }
     let error: Error = serde_json::from_slice(body).unwrap_or_default();
     let is_to = |property: &str| property == "to" || property.starts_with("to[");
-    let in_message = error.message.split([' ', ',']).any(is_to);
+    // "to" alone is also an English word: in a sentence only an index marks the property.
+    let in_message = error.message.split([' ', ',']).any(|word| word.starts_with("to["));
     let in_details = error.details.iter().any(|detail| is_to(&detail.property));
     let unknown = endpoint == Endpoint::Push && error.message == "Failed to send messages";
     in_message || in_details || unknown

@@ -1,0 +1,83 @@
+//! Routes, and the OpenAPI document that is generated from them.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use storage::{Log, Store};
+use utoipa::OpenApi;
+
+use crate::{Console, Preview, jobs, problem::Problem};
+
+/// A job's request has a few kilobytes; seven languages of 5,000 characters have 100.
+const MAX_BODY_BYTES: usize = 512 << 10;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "anshin: officials' API",
+        description = "Exposure jobs: drafted, approved by a second person, watched, stopped. Every call needs a bearer token; every error is a problem of RFC 9457.",
+    ),
+    paths(
+        jobs::submit, jobs::list, jobs::preview, jobs::show, jobs::edit, jobs::approve,
+        jobs::send_back, jobs::reject, jobs::pause, jobs::resume, jobs::cancel, jobs::decide,
+        jobs::plan_anyway, jobs::find_venues,
+    ),
+    modifiers(&Bearer),
+    security(("token" = [])),
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", scheme);
+    }
+}
+
+/// The OpenAPI document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The officials' API.
+pub fn router<L: Log, S: Store, P: Preview>(console: Arc<Console<L, S, P>>) -> Router {
+    let document = Arc::new(openapi());
+    let job = |action| format!("/api/v1/exposure-jobs/{{id}}/{action}");
+    Router::new()
+        .route("/api/v1/exposure-jobs", get(jobs::list::<L, S, P>).post(jobs::submit::<L, S, P>))
+        .route("/api/v1/exposure-jobs/preview", post(jobs::preview::<L, S, P>))
+        .route("/api/v1/exposure-jobs/{id}", get(jobs::show::<L, S, P>).put(jobs::edit::<L, S, P>))
+        .route(&job("approve"), post(jobs::approve::<L, S, P>))
+        .route(&job("return"), post(jobs::send_back::<L, S, P>))
+        .route(&job("reject"), post(jobs::reject::<L, S, P>))
+        .route(&job("pause"), post(jobs::pause::<L, S, P>))
+        .route(&job("resume"), post(jobs::resume::<L, S, P>))
+        .route(&job("cancel"), post(jobs::cancel::<L, S, P>))
+        .route(&job("decide"), post(jobs::decide::<L, S, P>))
+        .route(&job("plan-anyway"), post(jobs::plan_anyway::<L, S, P>))
+        .route("/api/v1/venues", get(jobs::find_venues::<L, S, P>))
+        .with_state(console)
+        .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
+        .fallback(|| async { Problem::not_found() })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(secured))
+}
+
+/// Headers of every answer: nothing of it is kept by anybody on the way.
+async fn secured(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,156 @@
+//! A list of places, as a CSV file: `facility,kind,venue`.
+
+use std::{collections::HashMap, fmt};
+
+use schemas::registry::FacilityKind;
+
+use crate::names;
+
+/// Rows of one file.
+const MAX_ROWS: usize = 100_000;
+/// So many problems are told at once.
+const MAX_PROBLEMS: usize = 1_000;
+
+/// A row of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The facility's name.
+    pub facility: String,
+    /// What kind of facility it is.
+    pub kind: FacilityKind,
+    /// The venue's name.
+    pub venue: String,
+}
+
+/// Something wrong with the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line of the file, from 1; 0: the file itself.
+    pub line: u64,
+    /// What, in Japanese.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.what),
+            line => write!(f, "{line}行目: {}", self.what),
+        }
+    }
+}
+
+/// Reads a list: UTF-8 with or without a mark, or Shift_JIS; commas, semicolons or tabs. Either
+/// every row, or everything that is wrong.
+pub fn parse(file: &[u8]) -> Result<Vec<Row>, Vec<Problem>> {
+    let whole = |what: &str| vec![Problem { line: 0, what: what.to_owned() }];
+    let text =
+        decode(file).ok_or_else(|| whole("文字コードは UTF-8 か Shift_JIS にしてください"))?;
+    let header = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|byte| header.bytes().filter(|b| b == byte).count())
+        .unwrap_or(b',');
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|_| whole("1行目を読み取れません"))?.clone();
+    let column = |wanted: &str| headers.iter().position(|h| h.trim().eq_ignore_ascii_case(wanted));
+    let (Some(facility), Some(kind), Some(venue)) =
+        (column("facility"), column("kind"), column("venue"))
+    else {
+        return Err(whole("1行目に facility,kind,venue の見出しが必要です"));
+    };
+    let mut rows = Vec::new();
+    let mut problems = Vec::new();
+    let mut seen: HashMap<(String, String), u64> = HashMap::new();
+    let mut kinds: HashMap<String, FacilityKind> = HashMap::new();
+    for record in reader.records() {
+        if problems.len() >= MAX_PROBLEMS {
+            break;
+        }
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                problems.push(Problem { line, what: "行を読み取れません".to_owned() });
+                continue;
+            }
+        };
+        let line = record.position().map_or(0, csv::Position::line);
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        if rows.len() == MAX_ROWS {
+            problems.push(Problem { line, what: format!("一度に{MAX_ROWS}行までです") });
+            break;
+        }
+        let mut problem = |what: String| problems.push(Problem { line, what });
+        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let facility =
+            names::name(cell(facility)).map_err(|error| problem(format!("facility: {error}"))).ok();
+        let venue =
+            names::name(cell(venue)).map_err(|error| problem(format!("venue: {error}"))).ok();
+        let kind: Option<FacilityKind> = cell(kind)
+            .trim()
+            .to_lowercase()
+            .parse()
+            .map_err(|_| {
+                let all: Vec<_> = FacilityKind::ALL.iter().map(|kind| kind.name()).collect();
+                problem(format!("kind は {} のどれかです", all.join(", ")));
+            })
+            .ok();
+        let (Some(facility), Some(kind), Some(venue)) = (facility, kind, venue) else { continue };
+        if let Some(first) = seen.insert((facility.clone(), venue.clone()), line) {
+            problem(format!("{first}行目と同じ場所です"));
+            continue;
+        }
+        if *kinds.entry(facility.clone()).or_insert(kind) != kind {
+            problem("同じ施設の kind が上の行と違います".to_owned());
+            continue;
+        }
+        rows.push(Row { facility, kind, venue });
+    }
+    if problems.is_empty() && rows.is_empty() {
+        return Err(whole("場所が1件もありません"));
+    }
+    if problems.is_empty() { Ok(rows) } else { Err(problems) }
+}
+
+fn decode(file: &[u8]) -> Option<String> {
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    if let Ok(text) = std::str::from_utf8(file) {
+        return Some(text.to_owned());
+    }
+    let (text, _, broken) = encoding_rs::SHIFT_JIS.decode(file);
+    (!broken).then(|| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_as_people_make_them() {
+        let utf8 = "facility,kind,venue\n食堂みなと,restaurant,1階\n食堂みなと,restaurant,2階\n";
+        let rows = parse(utf8.as_bytes()).unwrap();
+        assert_eq!(rows.len(), 2);
+        let (sjis, _, _) = encoding_rs::SHIFT_JIS.encode(utf8);
+        assert_eq!(parse(&sjis), Ok(rows.clone()));
+        assert_eq!(parse(format!("\u{feff}{utf8}").as_bytes()), Ok(rows.clone()));
+        assert_eq!(parse(utf8.replace(',', ";").as_bytes()), Ok(rows.clone()));
+        assert_eq!(parse(utf8.replace('\n', "\r\n").as_bytes()), Ok(rows.clone()));
+        let turned = "venue,note,kind,facility\n1階,,Restaurant,食堂みなと\n,,,\n";
+        assert_eq!(parse(turned.as_bytes()), Ok(rows[..1].to_vec()));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once_with_its_line() {
+        let file = "facility,kind,venue\n,shop,1階\nA店,zoo,1階\nA店,shop,1階\nA店,shop,1階\nA店,hall,2階\n";
+        let problems = parse(file.as_bytes()).unwrap_err();
+        let lines: Vec<u64> = problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [2, 3, 5, 6], "{problems:?}");
+        for file in [&b""[..], b"a,b\n1,2\n", b"facility,kind,venue\n", b"\xff\xff\xff"] {
+            assert_eq!(parse(file).unwrap_err()[0].line, 0);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Lists imported into a real registry.
+
+use schemas::{
+    place_code::{Found, Issue, PlaceKeys},
+    registry::Registry,
+    time::EventTime,
+};
+use storage::{
+    embedded::{Embedded, EmbeddedConfig},
+    follow::Follower,
+};
+use tokio_util::sync::CancellationToken;
+use venues::{codes, import, list};
+
+const LIST: &str = "facility,kind,venue\n食堂みなと,restaurant,1階\n食堂みなと,restaurant,2階\n文化会館,hall,大ホール\n";
+
+#[tokio::test]
+async fn the_same_list_twice_makes_nothing_twice() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = Embedded::open(dir.path(), EmbeddedConfig::default()).await.expect("opens");
+    let registry: Follower<_, Registry> =
+        Follower::start(embedded.log(), &CancellationToken::new());
+    let places = PlaceKeys::first([3; 32]);
+    let rows = list::parse(LIST.as_bytes()).expect("a list");
+
+    let first = import::import(&rows, &registry, &places, EventTime(1)).await.expect("imported");
+    let again = import::import(&rows, &registry, &places, EventTime(2)).await.expect("imported");
+    assert_eq!(first, again);
+    assert_eq!(registry.read(|registry| registry.facilities().count()), 2);
+    for imported in &first {
+        let Found::Code(code) = places.find(&imported.check_in_text) else { panic!("no code") };
+        assert_eq!(code.venue(), imported.venue);
+        assert_eq!(code.to_string(), imported.place_code);
+    }
+
+    let more = format!("{LIST}食堂みなと,restaurant,3階\n");
+    let rows = list::parse(more.as_bytes()).expect("a list");
+    let more = import::import(&rows, &registry, &places, EventTime(3)).await.expect("imported");
+    assert_eq!(more[..3], first[..]);
+    assert_eq!(registry.read(|registry| registry.facilities().count()), 2);
+}
+
+#[tokio::test]
+async fn a_reissued_code_retires_the_one_before() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = Embedded::open(dir.path(), EmbeddedConfig::default()).await.expect("opens");
+    let registry: Follower<_, Registry> =
+        Follower::start(embedded.log(), &CancellationToken::new());
+    let places = PlaceKeys::first([3; 32]);
+    let rows = list::parse(LIST.as_bytes()).expect("a list");
+    let first = import::import(&rows, &registry, &places, EventTime(1)).await.expect("imported");
+    let venue = first[0].venue;
+    let issue = codes::reissue(venue, EventTime(100), &registry, EventTime(50)).await;
+    assert_eq!(issue.ok(), Some(Issue(2)));
+    registry.read(|registry| {
+        let (_, venue) = registry.venue(venue).expect("the venue");
+        assert!(venue.accepts(Issue(1), EventTime(99)));
+        assert!(!venue.accepts(Issue(1), EventTime(100)));
+        assert!(venue.accepts(Issue(2), EventTime(100)));
+    });
+    let again = import::import(&rows, &registry, &places, EventTime(2)).await.expect("imported");
+    assert_ne!(again[0].place_code, first[0].place_code);
+    assert_eq!(again[1], first[1]);
+}

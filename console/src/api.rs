@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     middleware,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use storage::{Log, Store};
@@ -74,8 +74,35 @@ pub fn router<L: Log, S: Store, P: Preview>(console: Arc<Console<L, S, P>>) -> R
         .layer(middleware::map_response(secured))
 }
 
-/// Headers of every answer: nothing of it is kept by anybody on the way.
-async fn secured(mut response: Response) -> Response {
+/// An error as a problem, whoever answered it; its `Allow` header is kept.
+fn uniform(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value == "application/problem+json");
+    if !is_error || is_problem {
+        return response;
+    }
+    let (code, detail) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "メソッドを確かめてください。"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "リクエストが大きすぎます。"),
+        _ => ("unreadable", "リクエストの形を確かめてください。"),
+    };
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let title = "リクエストを受け付けられません";
+    let mut answer = Problem::new(status, code, title, detail).into_response();
+    if let Some(allow) = allow {
+        answer.headers_mut().insert(header::ALLOW, allow);
+    }
+    answer
+}
+
+/// Headers of every answer: nothing of it is kept by anybody on the way. Errors that axum answers
+/// itself (405, 413) become problems like all others.
+async fn secured(response: Response) -> Response {
+    let mut response = uniform(response);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

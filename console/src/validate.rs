@@ -26,8 +26,10 @@ const MAX_PADDING_MINUTES: u32 = 720;
 const MAX_TEXT_UNITS: usize = 5_000;
 /// Characters of an official's reference.
 const MAX_REFERENCE: usize = 200;
-/// Shorter names (「本館」, 「1F」) are words of any text: they name nothing by themselves.
-const NAME_LETTERS: usize = 3;
+/// A facility of one letter can't be told from any text.
+const FACILITY_LETTERS: usize = 2;
+/// Shorter venues (「本館」, 「1F」) are words of any text: they name nothing by themselves.
+const VENUE_LETTERS: usize = 3;
 
 /// A job as officials submit it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -217,9 +219,10 @@ fn names(registry: &Registry, venues: &[JobVenue]) -> Vec<Name> {
     let mut names = BTreeMap::new();
     for place in venues {
         let Some((facility, venue)) = registry.venue(place.venue) else { continue };
-        for shown in [&facility.name, &venue.name] {
+        for (shown, at_least) in [(&facility.name, FACILITY_LETTERS), (&venue.name, VENUE_LETTERS)]
+        {
             let letters = letters(shown);
-            if letters.chars().count() >= NAME_LETTERS {
+            if letters.chars().count() >= at_least {
                 names.insert(letters, shown.clone());
             }
         }

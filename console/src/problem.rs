@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// `about:blank`: the status says what kind it is.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The HTTP status.
     pub status: u16,
     /// A short name, in Japanese.
@@ -43,7 +44,7 @@ impl Problem {
     /// A problem.
     pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank".to_owned(),
+            kind: "about:blank".into(),
             status: status.as_u16(),
             title: title.to_owned(),
             detail: detail.into(),

@@ -107,8 +107,7 @@ fn request() -> Value {
 
 async fn send(
     router: &Router,
-    method: &str,
-    path: &str,
+    (method, path): (&str, &str),
     token: &str,
     key: &str,
     body: String,
@@ -136,11 +135,11 @@ async fn send(
 
 impl Api {
     async fn post(&self, path: &str, token: &str, body: Value) -> (StatusCode, Value) {
-        send(&self.routers[0], "POST", path, token, "", body.to_string()).await
+        send(&self.routers[0], ("POST", path), token, "", body.to_string()).await
     }
 
     async fn submit(&self, token: &str, key: &str, body: &Value) -> (StatusCode, Value) {
-        send(&self.routers[0], "POST", JOBS, token, key, body.to_string()).await
+        send(&self.routers[0], ("POST", JOBS), token, key, body.to_string()).await
     }
 
     async fn submitted(&self, token: &str, key: &str) -> JobView {
@@ -208,15 +207,15 @@ async fn what_can_not_be_read_is_a_problem_too() {
     let mut more = request();
     more["more"] = json!(1);
     for body in ["{".to_owned(), "[]".to_owned(), more.to_string()] {
-        let (status, _) = send(&api.routers[0], "POST", JOBS, "dora", "k", body).await;
+        let (status, _) = send(&api.routers[0], ("POST", JOBS), "dora", "k", body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
     }
     let (status, _) = api.submit("dora", "", &request()).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let large = " ".repeat(1 << 20);
-    let (status, _) = send(&api.routers[0], "POST", JOBS, "dora", "k", large).await;
+    let (status, _) = send(&api.routers[0], ("POST", JOBS), "dora", "k", large).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    let (status, _) = send(&api.routers[0], "DELETE", JOBS, "dora", "", String::new()).await;
+    let (status, _) = send(&api.routers[0], ("DELETE", JOBS), "dora", "", String::new()).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     for token in ["", "nobody"] {
         assert_eq!(api.submit(token, "k", &request()).await.0, StatusCode::UNAUTHORIZED);
@@ -230,7 +229,7 @@ async fn one_key_makes_one_job_however_often_it_is_sent() {
         .map(|n| {
             let router = api.routers[n % 2].clone();
             tokio::spawn(async move {
-                send(&router, "POST", JOBS, "dora", "k", request().to_string()).await
+                send(&router, ("POST", JOBS), "dora", "k", request().to_string()).await
             })
         })
         .collect();
@@ -267,7 +266,7 @@ async fn one_of_many_approvals_counts() {
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let (router, path, body) = (api.routers[0].clone(), path.clone(), seen.to_string());
-            tokio::spawn(async move { send(&router, "POST", &path, "berta", "", body).await.0 })
+            tokio::spawn(async move { send(&router, ("POST", &path), "berta", "", body).await.0 })
         })
         .collect();
     let mut approved = 0;

@@ -1,1 +1,26 @@
-//! (being written)
+//! The binary `anshin`: roles, tools, configuration, lifecycle, admin port.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | `config.default.toml`, a file, the environment; checked before anything is bound |
+//! | [`backends`] | opens log and store, or reaches the process that has them open |
+//! | [`roles`] | puts the roles together in one process, starts and ends them |
+//! | [`listener`] | one hardened HTTP listener for every role that has one |
+//! | [`admin`] | `/live`, `/ready`, `/metrics` |
+//! | [`keys`] | key files |
+//! | [`tools`] | what the subcommands beside the roles do |
+//!
+//! A process starts in this order: configuration, keys, log and store, addresses, roles, ready. It
+//! ends in this: not ready, listeners drain, roles drain, log and store close. A role that ends by
+//! itself ends the process with a failure.
+
+pub mod admin;
+pub mod backends;
+pub mod config;
+pub mod keys;
+pub mod listener;
+pub mod roles;
+pub mod tools;
+
+pub use config::{Config, ConfigError};
+pub use roles::{Role, Running, StartError, start};

@@ -1,9 +1,11 @@
 //! A log and a store.
 
+pub mod any;
 pub mod embedded;
 pub mod error;
 pub mod follow;
 pub mod log;
+pub mod remote;
 pub mod retry;
 pub mod rows;
 pub mod store;

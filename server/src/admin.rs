@@ -1,0 +1,111 @@
+//! The admin port: `/live`, `/ready`, `/metrics`.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::sync::watch;
+
+/// Upper bounds of every histogram, in seconds (and counts).
+const BUCKETS: [f64; 16] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0,
+];
+
+/// What is ready and what is not.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    roles: Arc<std::sync::Mutex<Vec<(&'static str, watch::Receiver<bool>)>>>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// A role tells by this whether it can do its work.
+    pub fn role(&self, name: &'static str) -> watch::Sender<bool> {
+        let (ready, receiver) = watch::channel(false);
+        if let Ok(mut roles) = self.roles.lock() {
+            roles.push((name, receiver));
+        }
+        ready
+    }
+
+    /// From now on nothing is ready.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The names of what is not ready.
+    pub fn unready(&self) -> Vec<&'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return vec!["draining"];
+        }
+        let Ok(roles) = self.roles.lock() else { return vec!["admin"] };
+        roles.iter().filter(|(_, ready)| !*ready.borrow()).map(|(name, _)| *name).collect()
+    }
+
+    /// Waits until everything is ready.
+    pub async fn all(&self) {
+        let receivers: Vec<_> = match self.roles.lock() {
+            Ok(roles) => roles.iter().map(|(_, ready)| ready.clone()).collect(),
+            Err(_) => return,
+        };
+        for mut ready in receivers {
+            // An error says that the role has ended: whoever waits sees that elsewhere.
+            let _ = ready.wait_for(|ready| *ready).await;
+        }
+    }
+}
+
+/// The recorder of this process: one, however often it is asked for.
+pub fn recorder() -> Option<PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).ok()?.build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).ok()?;
+            ingest::metrics::describe();
+            processor::metrics::describe();
+            notifier::metrics::describe();
+            Some(handle)
+        })
+        .clone()
+}
+
+/// Keeps histograms from growing while nobody reads them.
+pub async fn upkeep(handle: Option<PrometheusHandle>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        if let Some(handle) = &handle {
+            handle.run_upkeep();
+        }
+    }
+}
+
+/// The admin port's routes.
+pub fn router(readiness: Readiness, handle: Option<PrometheusHandle>) -> Router {
+    Router::new()
+        .route("/live", get(|| async { "live\n" }))
+        .route(
+            "/ready",
+            get(move || async move {
+                let unready = readiness.unready();
+                if unready.is_empty() {
+                    (StatusCode::OK, "ready\n".to_owned()).into_response()
+                } else {
+                    let text = format!("not ready: {}\n", unready.join(", "));
+                    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+                }
+            }),
+        )
+        .route(
+            "/metrics",
+            get(move || async move { handle.map(|handle| handle.render()).unwrap_or_default() }),
+        )
+}

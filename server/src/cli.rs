@@ -1,0 +1,302 @@
+//! The command line: what it says, and what the process exits with.
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use schemas::{
+    ids::{OfficialId, VenueId},
+    time::EventTime,
+};
+use server::{Config, Role, backends, keys, start, tools};
+use storage::{embedded::system_clock, rows::access};
+
+/// 安心みえるLINE: place-based check-in and exposure alerts on LINE.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// A configuration file (TOML). Environment variables ANSHIN__SECTION__KEY override it.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes webhooks.
+    Ingest,
+    /// Turns records into rows.
+    Processor,
+    /// Sends alerts, answers visitors.
+    Notifier,
+    /// Serves the officials' API.
+    Console,
+    /// Every role in one process, on this machine's disk.
+    All,
+    /// Checks the configuration; prints the defaults with --defaults.
+    CheckConfig {
+        /// Prints the defaults, which are also the documentation.
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Asks the process at admin.listen whether it is ready.
+    Healthcheck,
+    /// Key files.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Tokens of the officials' API.
+    #[command(subcommand)]
+    Tokens(Tokens),
+    /// Facilities and venues.
+    #[command(subcommand)]
+    Venues(Venues),
+    /// What could not be used.
+    #[command(subcommand)]
+    Rejected(Rejected),
+    /// LINE.
+    #[command(subcommand)]
+    Line(Line),
+    /// Prints the OpenAPI document of the officials' API.
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// Makes both key files. Never overwrites one.
+    Init,
+    /// Makes keys for the coming weeks. Doing it again changes nothing.
+    Rotate,
+    /// Destroys the keys of weeks past retention: what they sealed is unreadable from then on.
+    Destroy,
+}
+
+#[derive(Subcommand)]
+enum Tokens {
+    /// Makes a token and prints it, once.
+    Create {
+        /// The official it belongs to.
+        #[arg(long, required_unless_present = "service", conflicts_with = "service")]
+        official: Option<OfficialId>,
+        /// drafter or approver.
+        #[arg(long, requires = "official")]
+        role: Option<access::Role>,
+        /// Another system it belongs to: may draft, never approve.
+        #[arg(long)]
+        service: Option<OfficialId>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Venues {
+    /// Imports a CSV file (facility,kind,venue); prints venue_id,place_code,check_in_text.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Re-issues the code of a venue; prints the new one.
+    Reissue {
+        /// The venue.
+        venue: VenueId,
+        /// When the old code ends (RFC 3339); now if absent.
+        #[arg(long)]
+        old_ends: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Rejected {
+    /// Lists what was rejected, and why.
+    List,
+    /// Puts it back on its way. Doing it again is harmless.
+    Replay,
+}
+
+#[derive(Subcommand)]
+enum Line {
+    /// Checks token, bot id, webhook endpoint, quota and friends.
+    Check,
+}
+
+/// A failure and what the process exits with.
+struct Failure(u8, String);
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let code = if error.is::<server::ConfigError>() || error.is::<keys::KeyError>() {
+            64
+        } else if error.is::<backends::BackendError>() {
+            69
+        } else {
+            1
+        };
+        Failure(code, format!("{error:#}"))
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A failing terminal can't be told about its failure.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(Failure(69, format!("the runtime can't start: {error}"))),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(failure),
+    }
+}
+
+#[allow(clippy::print_stderr)]
+fn fail(Failure(code, why): Failure) -> ExitCode {
+    eprintln!("anshin: {why}");
+    ExitCode::from(code)
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    if let Command::CheckConfig { defaults: true } = cli.command {
+        std::io::Write::write_all(&mut out, server::config::DEFAULTS.as_bytes())?;
+        return Ok(());
+    }
+    if let Command::Openapi = cli.command {
+        let document = serde_json::to_string_pretty(&console::openapi())?;
+        std::io::Write::write_all(&mut out, document.as_bytes())?;
+        return Ok(());
+    }
+    let config = Config::load(cli.config.as_deref(), std::env::vars())?;
+    let now = system_clock()();
+    let days = config.retention.days;
+    match cli.command {
+        Command::Ingest => serve(config, &[Role::Ingest]).await,
+        Command::Processor => serve(config, &[Role::Processor]).await,
+        Command::Notifier => serve(config, &[Role::Notifier]).await,
+        Command::Console => serve(config, &[Role::Console]).await,
+        Command::All => serve(config, &Role::ALL).await,
+        Command::CheckConfig { .. } => {
+            config.check_line()?;
+            say("the configuration can be used")
+        }
+        Command::Openapi => Ok(()),
+        Command::Healthcheck => Ok(tools::healthcheck(&config).await?),
+        Command::Keys(Keys::Init) => {
+            keys::init(&config.keys.file, &config.keys.places_file, now, days)?;
+            say(&format!(
+                "made {} and {}",
+                config.keys.file.display(),
+                config.keys.places_file.display()
+            ))
+        }
+        Command::Keys(Keys::Rotate) => {
+            let added = keys::rotate(&config.keys.file, now, days)?;
+            say(&format!("keys were made for {added} weeks"))
+        }
+        Command::Keys(Keys::Destroy) => {
+            let destroyed = keys::destroy(&config.keys.file, now, days)?;
+            say(&format!("keys of {} weeks were destroyed", destroyed.len()))
+        }
+        Command::Tokens(Tokens::Create { official, role, service }) => {
+            let (holder, role) = match (official, role, service) {
+                (_, _, Some(service)) => (service, access::Role::Service),
+                (Some(_), Some(access::Role::Service) | None, _) | (None, _, None) => {
+                    return Err(Failure(64, "--role must be drafter or approver".to_owned()));
+                }
+                (Some(official), Some(role), None) => (official, role),
+            };
+            let backends = backends::open_or_reach(&config).await?;
+            let token = tools::create_token(&backends.store, holder, role).await;
+            backends.close().await;
+            say(&token?)
+        }
+        Command::Venues(Venues::Import { file }) => {
+            Ok(tools::import_venues(&config, &file, &mut out).await?)
+        }
+        Command::Venues(Venues::Reissue { venue, old_ends }) => {
+            let old_ends = match old_ends {
+                Some(text) => EventTime::parse_rfc3339(&text)
+                    .map_err(|error| Failure(64, format!("--old-ends: {error}")))?,
+                None => now,
+            };
+            Ok(tools::reissue(&config, venue, old_ends, &mut out).await?)
+        }
+        Command::Rejected(rejected) => {
+            let backends = backends::open_or_reach(&config).await?;
+            let done = match rejected {
+                Rejected::List => tools::list_rejected(&backends.log, &mut out).await,
+                Rejected::Replay => tools::replay_rejected(&config, &backends.log, &mut out).await,
+            };
+            backends.close().await;
+            Ok(done?)
+        }
+        Command::Line(Line::Check) => Ok(tools::check_line(&config, &mut out).await?),
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn say(text: &str) -> Result<(), Failure> {
+    println!("{text}");
+    Ok(())
+}
+
+/// Runs roles until a signal or a failure.
+async fn serve(config: Config, roles: &[Role]) -> Result<(), Failure> {
+    log_to_stderr();
+    tracing::info!(?config, "starting");
+    let running = start(config, roles).await.map_err(|e| Failure(e.exit_code(), e.to_string()))?;
+    tracing::info!(
+        ingest = running.ingest.map(tracing::field::display),
+        console = running.console.map(tracing::field::display),
+        admin = %running.admin,
+        "started"
+    );
+    let stop = running.readiness.clone();
+    let ended = {
+        let mut ended = std::pin::pin!(async {
+            signal().await;
+            stop.drain();
+        });
+        tokio::select! {
+            () = &mut ended => {
+                tracing::info!("stopping");
+                running.stop();
+                tokio::select! {
+                    ended = running.ended() => ended,
+                    () = signal() => return Err(Failure(1, "a second signal: ended at once".to_owned())),
+                }
+            }
+            () = running.failed() => running.ended().await,
+        }
+    };
+    ended.map_err(|error| Failure(1, error.to_string()))
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// JSON lines for machines, plain lines on a terminal. `RUST_LOG` chooses what.
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.init();
+    } else {
+        builder.json().init();
+    }
+}

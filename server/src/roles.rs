@@ -1,0 +1,386 @@
+//! Puts the roles together in one process, starts and ends them.
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use ingest::{ChannelSecret, ChannelSecrets};
+use notifier::line::{LineClient, LineConfig};
+use schemas::{identity::KeyRing, job::JobContent, place_code::PlaceKeys};
+use storage::{
+    any::{AnyLog, AnyStore},
+    embedded::system_clock,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{self, Readiness},
+    backends::{self, BackendError, Backends},
+    config::{Config, ConfigError},
+    keys::{self, KeyError},
+    listener::{self, BindError, Limits},
+};
+
+/// A part of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Webhooks.
+    Ingest,
+    /// Records → rows.
+    Processor,
+    /// Alerts and receipts.
+    Notifier,
+    /// The officials' API.
+    Console,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 4] = [Role::Ingest, Role::Processor, Role::Notifier, Role::Console];
+}
+
+/// Why a process can't start. One sentence for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key file can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Log or store can't be opened.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// An address can't be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The client for LINE can't be made.
+    #[error("the HTTP client can't be made: the machine's certificates can't be read")]
+    Client,
+}
+
+impl StartError {
+    /// 64: usage or configuration; 69: something that is needed can't be had.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Config(_) | StartError::Keys(_) => 64,
+            StartError::Backend(BackendError::Url(_)) => 64,
+            StartError::Backend(_) | StartError::Bind(_) | StartError::Client => 69,
+        }
+    }
+}
+
+/// A role or listener ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{role} ended by itself: {why}")]
+pub struct Ended {
+    role: &'static str,
+    why: String,
+}
+
+/// A process at work.
+pub struct Running {
+    /// Where webhooks come in.
+    pub ingest: Option<SocketAddr>,
+    /// Where the officials' API is.
+    pub console: Option<SocketAddr>,
+    /// Where the admin port is.
+    pub admin: SocketAddr,
+    /// What is ready.
+    pub readiness: Readiness,
+    log: AnyLog,
+    store: AnyStore,
+    stop: CancellationToken,
+    failing: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), Ended>>,
+}
+
+impl Running {
+    /// The log, for whoever runs beside the roles in one process.
+    pub fn log(&self) -> AnyLog {
+        self.log.clone()
+    }
+
+    /// The store, likewise.
+    pub fn store(&self) -> AnyStore {
+        self.store.clone()
+    }
+
+    /// Begins to end.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Returns when the process has failed by itself: a role ended, and what follows is the end.
+    pub async fn failed(&self) {
+        self.failing.cancelled().await;
+    }
+
+    /// Waits for the end.
+    pub async fn ended(self) -> Result<(), Ended> {
+        let Self { task, log, store, stop, .. } = self;
+        // They keep the data directory open.
+        drop((log, store));
+        let ended = task.await;
+        drop(stop);
+        ended.unwrap_or_else(|error| Err(Ended { role: "process", why: error.to_string() }))
+    }
+}
+
+/// What roles share.
+struct Held {
+    keys: Arc<ArcSwap<KeyRing>>,
+    places: Arc<ArcSwap<PlaceKeys>>,
+    secrets: ChannelSecrets,
+}
+
+/// Starts roles in this process.
+pub async fn start(config: Config, roles: &[Role]) -> Result<Running, StartError> {
+    let roles: BTreeSet<Role> = roles.iter().copied().collect();
+    let has = |role| roles.contains(&role);
+    if has(Role::Ingest) || has(Role::Notifier) {
+        config.check_line()?;
+    }
+    let held = hold(&config)?;
+    let line = LineClient::new(&LineConfig {
+        api_url: config.line.api_url.clone(),
+        channel_id: config.line.channel_id.clone(),
+        channel_secrets: config.channel_secrets().map_err(|p| ConfigError(vec![p]))?,
+    })
+    .map_err(|_| StartError::Client)?;
+    let recorder = admin::recorder();
+    let backends = backends::open(&config).await?;
+    let admin_listener = listener::bind("admin", config.admin.listen).await?;
+    let ingest_listener = match has(Role::Ingest) {
+        true => Some(listener::bind("ingest", config.ingest.listen).await?),
+        false => None,
+    };
+    let console_listener = match has(Role::Console) {
+        true => Some(listener::bind("console", config.console.listen).await?),
+        false => None,
+    };
+    let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
+    let admin_address = address(&admin_listener).unwrap_or(config.admin.listen);
+    let (ingest, console) =
+        (ingest_listener.as_ref().and_then(address), console_listener.as_ref().and_then(address));
+
+    let readiness = Readiness::default();
+    let (stop, work, listen) =
+        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let limits = Limits::from(&config.listener);
+    let mut listeners = JoinSet::new();
+    let mut tasks: JoinSet<Result<(), Ended>> = JoinSet::new();
+    let clock = system_clock();
+    let (log, store) = (backends.log.clone(), backends.store.clone());
+
+    let router = admin::router(readiness.clone(), recorder.clone());
+    // The admin port answers until the very end.
+    let admin_stop = CancellationToken::new();
+    let admin_task =
+        tokio::spawn(listener::serve(admin_listener, router, limits, admin_stop.clone()));
+    let upkeep = tokio::spawn(admin::upkeep(recorder));
+    let mut watchers = watch_files(&config, &held);
+
+    for embedded in &backends.held {
+        let (embedded, stop) = (embedded.clone(), work.clone());
+        tasks.spawn(async move {
+            let served = storage::remote::serve(&embedded, stop).await;
+            served.map_err(|error| Ended { role: "tools' socket", why: error.to_string() })
+        });
+    }
+    if has(Role::Processor) {
+        let deps = processor::Deps { log: log.clone(), store: store.clone(), clock: clock.clone() };
+        let (ready, stop) = (readiness.role("processor"), work.clone());
+        tasks.spawn(async move { told("processor", processor::run(deps, ready, stop).await) });
+    }
+    if has(Role::Notifier) {
+        let deps = notifier::Deps {
+            log: log.clone(),
+            store: store.clone(),
+            keys: Arc::clone(&held.keys),
+            line,
+            clock: clock.clone(),
+        };
+        let account_id = Some(config.line.account_id.clone()).filter(|id| !id.is_empty());
+        let limits = notifier::Config {
+            sending: config.sending.clone(),
+            receipts: config.receipts.clone(),
+            friends: config.friends.clone(),
+            account_id,
+        };
+        let (ready, stop) = (readiness.role("notifier"), work.clone());
+        tasks
+            .spawn(async move { told("notifier", notifier::run(limits, deps, ready, stop).await) });
+    }
+    if let Some(listener) = console_listener {
+        let preview = Counts(notifier::preview::Preview {
+            log: log.clone(),
+            store: store.clone(),
+            keys: Arc::clone(&held.keys),
+            clock: clock.clone(),
+        });
+        let console = console::Console::new(&log, store.clone(), preview, clock.clone(), &work);
+        let (ready, stop) = (readiness.role("console"), work.clone());
+        let router = console::router(Arc::clone(&console));
+        tasks.spawn(async move { told("console", console.run(ready, stop).await) });
+        listeners.spawn(listener::serve(listener, router, limits, listen.clone()));
+    }
+    if let Some(listener) = ingest_listener {
+        let deps = ingest::Deps {
+            log: log.clone(),
+            keys: Arc::clone(&held.keys),
+            places: Arc::clone(&held.places),
+            secrets: Arc::clone(&held.secrets),
+            bot: Some(config.line.bot_user_id.clone()).filter(|id| !id.is_empty()),
+            retention_days: config.retention.days,
+            clock,
+        };
+        let ready = readiness.role("ingest");
+        let ingest = ingest::Ingest::new(config.ingest.limits.clone(), deps, ready);
+        listeners.spawn(listener::serve(listener, ingest.router(), limits, listen.clone()));
+    }
+
+    let budget = Duration::from_secs(config.shutdown.budget_seconds);
+    let (ending, ready) = (stop.clone(), readiness.clone());
+    let failing = CancellationToken::new();
+    let failed_by_itself = failing.clone();
+    let task = tokio::spawn(async move {
+        let failed = tokio::select! {
+            () = ending.cancelled() => None,
+            Some(ended) = tasks.join_next() => Some(by_itself(ended)),
+        };
+        ready.drain();
+        if failed.is_some() {
+            failed_by_itself.cancel();
+        }
+        let drained = tokio::time::timeout(budget, async {
+            listen.cancel();
+            while listeners.join_next().await.is_some() {}
+            work.cancel();
+            let mut last = Ok(());
+            while let Some(ended) = tasks.join_next().await {
+                match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => last = Err(error),
+                    Err(error) => last = Err(Ended { role: "a role", why: error.to_string() }),
+                }
+            }
+            watchers.shutdown().await;
+            upkeep.abort();
+            admin_stop.cancel();
+            // It may have been stopped in any state.
+            let _ = admin_task.await;
+            close(backends).await;
+            last
+        });
+        match (failed, drained.await) {
+            (Some(error), _) => Err(error),
+            (None, Ok(last)) => last,
+            (None, Err(_)) => Err(Ended {
+                role: "process",
+                why:
+                    "it did not drain within shutdown.budget_seconds; nothing acknowledged is lost"
+                        .to_owned(),
+            }),
+        }
+    });
+    Ok(Running {
+        ingest,
+        console,
+        admin: admin_address,
+        readiness,
+        log,
+        store,
+        stop,
+        failing,
+        task,
+    })
+}
+
+async fn close(backends: Backends) {
+    // In a process of its own, whoever else holds a handle is gone. Beside a demo or a test they
+    // may not be: they close the directory with the last one.
+    let closing = backends.close();
+    let _ = tokio::time::timeout(Duration::from_secs(5), closing).await;
+}
+
+fn told<E: std::error::Error>(role: &'static str, ended: Result<(), E>) -> Result<(), Ended> {
+    ended.map_err(|error| {
+        let mut why = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            why.push_str(": ");
+            why.push_str(&error.to_string());
+            source = error.source();
+        }
+        Ended { role, why }
+    })
+}
+
+fn by_itself(ended: Result<Result<(), Ended>, tokio::task::JoinError>) -> Ended {
+    let error = match ended {
+        Ok(Ok(())) => Ended { role: "a role", why: "without an error".to_owned() },
+        Ok(Err(error)) => error,
+        Err(error) => Ended { role: "a role", why: error.to_string() },
+    };
+    tracing::error!(%error, "the process ends");
+    error
+}
+
+fn hold(config: &Config) -> Result<Held, StartError> {
+    let keys = Arc::new(ArcSwap::from_pointee(keys::read_ring(&config.keys.file)?));
+    let places = Arc::new(ArcSwap::from_pointee(keys::read_places(&config.keys.places_file)?));
+    let secrets = config.channel_secrets().map_err(|problem| ConfigError(vec![problem]))?;
+    let secrets: Vec<_> = secrets.iter().map(|text| ChannelSecret::new(text.expose())).collect();
+    Ok(Held { keys, places, secrets: Arc::new(ArcSwap::from_pointee(secrets)) })
+}
+
+/// Keys and secrets are read again when their files change.
+fn watch_files(config: &Config, held: &Held) -> JoinSet<()> {
+    let mut watchers = JoinSet::new();
+    watchers.spawn(keys::watch(config.keys.file.clone(), Arc::clone(&held.keys), keys::read_ring));
+    let places = (config.keys.places_file.clone(), Arc::clone(&held.places));
+    watchers.spawn(keys::watch(places.0, places.1, keys::read_places));
+    let file = config.line.channel_secrets_file.clone();
+    if !file.as_os_str().is_empty() {
+        let config = config.clone();
+        watchers.spawn(keys::watch(file, Arc::clone(&held.secrets), move |path| {
+            let secrets = config.channel_secrets().map_err(|problem| KeyError::Read {
+                path: path.to_owned(),
+                source: std::io::Error::other(problem),
+            })?;
+            Ok(secrets.iter().map(|text| ChannelSecret::new(text.expose())).collect())
+        }));
+    }
+    watchers
+}
+
+/// The narrow door between officials and visitors' rows: numbers only.
+struct Counts(notifier::preview::Preview<AnyLog, AnyStore>);
+
+impl console::Preview for Counts {
+    async fn count(&self, content: &JobContent) -> Result<console::Counts, console::PreviewFailed> {
+        let counted = self.0.count(content).await.map_err(|error| {
+            tracing::warn!(%error, "people can't be counted");
+            console::PreviewFailed
+        })?;
+        let few = |count: Option<u64>| count.is_none().then_some(notifier::preview::SMALLEST_COUNT);
+        Ok(console::Counts {
+            people: counted.people,
+            fewer_than: few(counted.people),
+            friends: counted.friends,
+            reach_unknown: counted.reach_unknown,
+            out_of_reach: counted.out_of_reach,
+            by_venue: counted
+                .by_venue
+                .into_iter()
+                .map(|(venue, people)| console::preview::VenueCount {
+                    venue,
+                    people,
+                    fewer_than: few(people),
+                })
+                .collect(),
+            behind_seconds: counted.behind_seconds,
+        })
+    }
+}

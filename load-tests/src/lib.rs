@@ -1,1 +1,20 @@
-//! (being written)
+//! Everything that plays the outside world: the stand-in LINE platform, traffic, the independent
+//! count, the demo. Nothing that ships depends on it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`platform`] | the stand-in, as strict as the real one |
+//! | [`scenario`] | a day, from a seed |
+//! | [`oracle`] | from what was sent: who must have got what |
+//! | [`verify`] | journal against store and against what the platform accepted |
+//! | [`replay`] | signed traffic, open loop |
+//! | [`demo`] | plays a day on all roles in one process, and counts |
+//!
+//! It talks to loopback addresses only.
+
+pub mod demo;
+pub mod oracle;
+pub mod platform;
+pub mod replay;
+pub mod scenario;
+pub mod verify;

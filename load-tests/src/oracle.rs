@@ -14,8 +14,6 @@ pub struct Evidence {
     pub places: Vec<Place>,
     /// Events that the product acknowledged with 2xx, in any order, each possibly several times.
     pub events: Vec<Event>,
-    /// People who were friends before the first event.
-    pub friends_before: BTreeSet<String>,
     /// The jobs that were approved.
     pub jobs: Vec<Job>,
     /// What the platform accepted for whom.
@@ -144,6 +142,10 @@ pub enum Difference {
         /// Event time, ms.
         at: i64,
     },
+    /// The product did what LINE forbids.
+    Violation(String),
+    /// The product kept what it must not keep.
+    Leak(String),
     /// The product says another number than the count.
     Figure {
         /// Of what.
@@ -173,6 +175,8 @@ impl std::fmt::Display for Difference {
             Difference::ScanInvented { venue, at } => {
                 write!(f, "invented: the store has a scan at {venue} at {at} ms that nobody made")
             }
+            Difference::Violation(what) => write!(f, "against LINE's rules: {what}"),
+            Difference::Leak(what) => write!(f, "kept: {what}"),
             Difference::Figure { what, counted, said } => {
                 write!(f, "{what}: counted {counted}, the product says {said}")
             }
@@ -389,7 +393,6 @@ mod tests {
                 deed("blocked", 2, Deed::Block),
                 deed("blocked", 1, Deed::Follow),
             ],
-            friends_before: BTreeSet::new(),
             jobs: vec![Job {
                 id: "J".into(),
                 venues: vec!["V".into()],

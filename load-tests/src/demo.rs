@@ -1,0 +1,498 @@
+//! Plays a day on all roles in one process beside the stand-in, and counts independently.
+
+mod officials;
+mod privacy;
+mod show;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use hdrhistogram::Histogram;
+use tokio::time::Instant;
+
+use self::{officials::Officials, show::Show};
+use crate::{
+    oracle::Difference,
+    platform::{
+        Channel, Platform, Serving,
+        faults::Fault,
+        journal::What,
+        people::Person,
+        webhooks::{Event, Redelivery, WebhookSender, sign},
+    },
+    scenario::{self, Deed, Delivery, Scenario, Size},
+    verify::{self, JobRecord, Record},
+};
+
+/// How the demo is played.
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// Ends after the count: 0 where it agrees, 1 where it differs.
+    #[arg(long)]
+    pub exit: bool,
+    /// Decides who goes where.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Keeps data, keys, list of places and journal there (a new directory); a temporary one
+    /// otherwise.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// A day of a few hundred visitors.
+    #[arg(long)]
+    pub small: bool,
+    /// Takes one accepted message out of the journal before the count: it must be missed.
+    #[arg(long, hide = true)]
+    pub drop_message: bool,
+    /// Takes one scan out of the store before the count: it must be missed.
+    #[arg(long, hide = true)]
+    pub drop_row: bool,
+}
+
+/// Bodies that are odd in one way each, so many of each kind.
+const ODD: usize = 10;
+/// Webhooks under way at the same time.
+const CONCURRENT: usize = 48;
+
+/// What the day came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What differs; empty: it agrees.
+    pub differences: Vec<Difference>,
+    /// The table that is printed.
+    pub table: Vec<(String, String)>,
+}
+
+/// A day that was played and is still up.
+pub struct Played {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Everything the judge works from.
+    pub record: Record,
+    /// Where data, keys and journal are.
+    pub dir: PathBuf,
+    running: server::Running,
+    _serving: Serving,
+    _temporary: Option<tempfile::TempDir>,
+    officials: Officials,
+}
+
+impl Played {
+    /// Ends the process's roles.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.running.stop();
+        self.running.ended().await.context("the roles did not end well")
+    }
+
+    /// Waits for Ctrl-C, with everything up.
+    pub async fn stay_up(self) -> anyhow::Result<()> {
+        show::what_to_try(&self);
+        tokio::signal::ctrl_c().await?;
+        self.end().await
+    }
+}
+
+/// Plays a day.
+pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
+    let show = Show::new();
+    let (dir, temporary) = match &demo.dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir)?;
+            (std::path::absolute(dir)?, None)
+        }
+        None => {
+            let temporary = tempfile::Builder::new().prefix("anshin-demo-").tempdir()?;
+            (temporary.path().to_owned(), Some(temporary))
+        }
+    };
+    let begun = Instant::now();
+    let platform = Platform::new(Channel::default(), demo.seed);
+    let size = if demo.small { Size::SMALL } else { Size::DEMO };
+    let day = scenario::make(demo.seed, size, platform.clock.now());
+    populate(&platform, &day);
+    let serving = platform.serve(([127, 0, 0, 1], 0).into()).await?;
+    let config = config(&dir, &serving.url())?;
+    let now = schemas::time::EventTime(platform.clock.now());
+    server::keys::init(&config.keys.file, &config.keys.places_file, now, config.retention.days)?;
+    let running = server::start(config.clone(), &server::Role::ALL).await?;
+    running.readiness.all().await;
+    show.line("every role is ready");
+
+    let csv = import(&config, &dir, &day).await?;
+    let console = running.console.context("the console listens")?;
+    let officials = Officials::new(&running, console).await?;
+    let places = officials.places(&csv).await?;
+    let webhook = format!("http://{}/webhook", running.ingest.context("ingest listens")?);
+    let sender = WebhookSender::new(Arc::clone(&platform), &webhook)?;
+
+    let traffic = deliver(&sender, &day, &csv, demo.seed, &show).await?;
+    odd_bodies(&platform, &webhook, &day, &csv).await?;
+
+    // From here on LINE has a bad evening.
+    faults(&platform);
+    let mut record = Record { places, ..Record::default() };
+    let mut finished = Vec::new();
+    let sending = Instant::now();
+    let mut ids = Vec::new();
+    for job in &day.jobs {
+        let (id, approved) = officials.submit_and_approve(job, &record.places).await?;
+        ids.push(id);
+        record.jobs.push(approved);
+    }
+    for id in &ids {
+        finished.push(officials.wait_until_completed(id, &show).await?);
+    }
+    let sent_in = sending.elapsed();
+    platform.faults.lock().clear();
+    record.journal = platform.journal.lock().clone();
+    tamper(demo, &mut record, &running).await?;
+    std::fs::write(dir.join("record.json"), serde_json::to_vec(&record)?)?;
+
+    let mut differences = verify::verify(&running.store(), &record).await?;
+    differences.extend(figures(&record, &finished));
+    let rejected = rejected(&running).await?;
+    for (cause, count) in expected_rejections() {
+        let said = rejected.get(cause).copied().unwrap_or(0);
+        figure(&mut differences, &format!("rejected: {cause}"), count, said);
+    }
+    let leaks = privacy::leaks(&dir, &day)?;
+    differences.extend(leaks.into_iter().map(Difference::Leak));
+
+    let table = show::table(&Facts {
+        record: &record,
+        traffic: &traffic,
+        rejected: &rejected,
+        finished: &finished,
+        sent_in,
+        took: begun.elapsed(),
+    });
+    let outcome = Outcome { differences, table };
+    show::outcome(&outcome);
+    Ok(Played {
+        outcome,
+        record,
+        dir,
+        running,
+        _serving: serving,
+        _temporary: temporary,
+        officials,
+    })
+}
+
+/// What the table is made of.
+struct Facts<'a> {
+    record: &'a Record,
+    traffic: &'a Traffic,
+    rejected: &'a BTreeMap<String, u64>,
+    finished: &'a [console::view::ProgressView],
+    sent_in: Duration,
+    took: Duration,
+}
+
+fn populate(platform: &Platform, day: &Scenario) {
+    let mut people = platform.people.lock();
+    for (n, visitor) in day.visitors.iter().enumerate() {
+        people.set(
+            &visitor.user_id(),
+            Person {
+                friend: visitor.friend_before,
+                name: format!("visitor {n}"),
+                language: Some(visitor.language.to_owned()),
+                ..Person::default()
+            },
+        );
+    }
+}
+
+/// The configuration of the demo: all roles, embedded backends, free ports.
+fn config(dir: &std::path::Path, api_url: &str) -> anyhow::Result<server::Config> {
+    let channel = Channel::default();
+    let data = format!("embedded://{}", dir.join("data").display());
+    let path = |name: &str| dir.join(name).display().to_string();
+    let variables = [
+        ("ANSHIN__LOG__URL", data.clone()),
+        ("ANSHIN__STORE__URL", data),
+        ("ANSHIN__LINE__CHANNEL_ID", channel.id),
+        ("ANSHIN__LINE__CHANNEL_SECRETS", channel.secret),
+        ("ANSHIN__LINE__BOT_USER_ID", channel.bot_user_id),
+        ("ANSHIN__LINE__ACCOUNT_ID", "@216ruabc".to_owned()),
+        ("ANSHIN__LINE__API_URL", api_url.to_owned()),
+        ("ANSHIN__KEYS__FILE", path("keys.json")),
+        ("ANSHIN__KEYS__PLACES_FILE", path("places.json")),
+        ("ANSHIN__INGEST__LISTEN", "127.0.0.1:0".to_owned()),
+        ("ANSHIN__CONSOLE__LISTEN", "127.0.0.1:0".to_owned()),
+        ("ANSHIN__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
+    ];
+    let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(server::Config::load(None, variables)?)
+}
+
+/// Imports the places as an operator would, through the socket of the running process.
+async fn import(
+    config: &server::Config,
+    dir: &std::path::Path,
+    day: &Scenario,
+) -> anyhow::Result<String> {
+    let file = dir.join("list.csv");
+    std::fs::write(&file, day.csv())?;
+    let mut printed = Vec::new();
+    server::tools::import_venues(config, &file, &mut printed).await?;
+    std::fs::write(dir.join("venues.csv"), &printed)?;
+    Ok(String::from_utf8(printed)?)
+}
+
+/// What the deliveries measured.
+struct Traffic {
+    webhooks: u64,
+    events: u64,
+    redelivered: u64,
+    latency: Histogram<u64>,
+    took: Duration,
+}
+
+/// Delivers the day, in LINE's order, as fast as it is taken.
+async fn deliver(
+    sender: &WebhookSender,
+    day: &Scenario,
+    csv: &str,
+    seed: u64,
+    show: &Show,
+) -> anyhow::Result<Traffic> {
+    let texts = crate::replay::check_in_texts(csv);
+    let order = day.delivery_order(seed);
+    let bar = show.bar("webhooks", order.len() as u64);
+    let begun = Instant::now();
+    // Some bodies hold several events, of several people.
+    let bodies: Vec<Vec<usize>> = {
+        let mut bodies = Vec::new();
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            let size = if bodies.len() % 10 == 0 { 4 } else { 1 };
+            let (body, after) = rest.split_at(size.min(rest.len()));
+            bodies.push(body.to_vec());
+            rest = after;
+        }
+        bodies
+    };
+    let deliveries = stream::iter(bodies)
+        .map(|body| {
+            let events: Vec<Event> = body.iter().map(|n| event(day, *n, &texts)).collect();
+            let twice = body.iter().any(|n| delivery(day, *n) == Some(Delivery::Twice));
+            let again = body.iter().any(|n| delivery(day, *n) == Some(Delivery::Redelivered));
+            let bar = bar.clone();
+            async move {
+                let (first, mut count) = sender.deliver_surely(&events, Instant::now()).await;
+                if twice || again {
+                    let kind = if again { Redelivery::Again } else { Redelivery::First };
+                    sender.deliver(&events, kind, Instant::now()).await;
+                    count += 1;
+                }
+                bar.add(events.len() as u64);
+                (first, count, events.len())
+            }
+        })
+        .buffer_unordered(CONCURRENT);
+    tokio::pin!(deliveries);
+    let mut traffic = Traffic {
+        webhooks: 0,
+        events: 0,
+        redelivered: 0,
+        latency: Histogram::new(3)?,
+        took: Duration::ZERO,
+    };
+    while let Some((first, count, events)) = deliveries.next().await {
+        traffic.webhooks += u64::from(count);
+        traffic.redelivered += u64::from(count - 1);
+        traffic.events += events as u64;
+        traffic.latency.saturating_record(u64::try_from(first.took.as_micros())?);
+    }
+    bar.finish();
+    traffic.took = begun.elapsed();
+    Ok(traffic)
+}
+
+fn delivery(day: &Scenario, step: usize) -> Option<Delivery> {
+    match day.steps[step].deed {
+        Deed::Scan { delivery, .. } => Some(delivery),
+        _ => None,
+    }
+}
+
+/// LINE's id of the message of a step.
+fn message(step: usize) -> String {
+    (500_000_000_000_000_000 + step).to_string()
+}
+
+fn event(day: &Scenario, n: usize, texts: &[String]) -> Event {
+    let step = &day.steps[n];
+    let user = day.visitors[step.visitor].user_id();
+    let says = |text: &str| What::Text { message: message(n), text: text.to_owned() };
+    let what = match &step.deed {
+        Deed::Scan { venue, .. } => says(&texts[*venue]),
+        Deed::Follow => What::Follow,
+        Deed::Block => What::Unfollow,
+        Deed::Unsend { scan } => What::Unsend { message: message(*scan) },
+        Deed::Erase => says("忘れて"),
+        Deed::ChooseEnglish if n % 2 == 0 => says("English"),
+        Deed::ChooseEnglish => What::Postback { data: "language=en".to_owned() },
+        Deed::Chat => says(scenario::PLANTED_WORDS),
+    };
+    Event::new(user, step.at, what)
+}
+
+fn expected_rejections() -> [(&'static str, u64); 4] {
+    let each = ODD as u64;
+    [
+        ("not_json", each),
+        ("malformed_event", each),
+        ("past_retention", each),
+        ("from_the_future", each),
+    ]
+}
+
+/// Bodies that are signed and odd: each must be answered 200 and kept with its cause. And bodies
+/// that LINE did not sign: 401.
+async fn odd_bodies(
+    platform: &Platform,
+    webhook: &str,
+    day: &Scenario,
+    csv: &str,
+) -> anyhow::Result<()> {
+    let channel = platform.channel.lock().clone();
+    let http = reqwest::Client::new();
+    let text = &crate::replay::check_in_texts(csv)[0];
+    let scan = |at: i64| {
+        format!(
+            r#"{{"type":"message","message":{{"type":"text","id":"1","text":"{text}"}},"timestamp":{at},"source":{{"type":"user","userId":"{}"}},"mode":"active"}}"#,
+            day.visitors[0].user_id()
+        )
+    };
+    let frame =
+        |event: &str| format!(r#"{{"destination":"{}","events":[{event}]}}"#, channel.bot_user_id);
+    let (hour, days) = (3_600_000, 24 * 3_600_000);
+    let now = platform.clock.now();
+    for n in 0..ODD as i64 {
+        let bodies = [
+            "not json".to_owned(),
+            frame(r#"{"type":"message","message":{"type":"text","id":"1","text":"\uD83E"}}"#),
+            frame(&scan(now - 28 * days - n * hour)),
+            frame(&scan(now + 25 * hour + n)),
+        ];
+        for body in bodies {
+            let signature = sign(&channel.secret, body.as_bytes());
+            let request = http.post(webhook).header("X-Line-Signature", signature).body(body);
+            let status = request.send().await?.status();
+            anyhow::ensure!(status == 200, "an odd body was answered {status}");
+        }
+        let request = http.post(webhook).header("X-Line-Signature", sign("another", b"{}"));
+        let status = request.body("{}").send().await?.status();
+        anyhow::ensure!(status == 401, "a forged body was answered {status}");
+    }
+    Ok(())
+}
+
+fn faults(platform: &Platform) {
+    let mut faults = platform.faults.lock();
+    for (endpoint, share) in [("multicast", 0.08), ("push", 0.01)] {
+        faults.share(endpoint, Fault::ErrorBefore, share);
+        faults.share(endpoint, Fault::ErrorAfter, share);
+        faults.share(endpoint, Fault::ResetAfter, share);
+        faults.share(endpoint, Fault::TooFast, share / 2.0);
+    }
+    faults.next("multicast", &[Fault::HangAfter, Fault::Unauthorized]);
+    faults.latency(Duration::from_millis(5));
+}
+
+/// For the test that the count notices.
+async fn tamper(demo: &Demo, record: &mut Record, running: &server::Running) -> anyhow::Result<()> {
+    use storage::{
+        Deletion, Store,
+        rows::{Row, TypedStore, visits::ScanRow},
+    };
+    if demo.drop_message {
+        record.journal.accepted.pop();
+    }
+    if demo.drop_row {
+        let evidence = record.evidence();
+        let expected = evidence.expected(&evidence.jobs[0]).people;
+        let told = record.journal.events.iter().find(|event| {
+            expected.contains_key(&event.user)
+                && matches!(&event.what, What::Text { text, .. } if text.contains('-'))
+        });
+        let event = told.context("somebody was told")?;
+        let at = schemas::time::EventTime(event.at);
+        for (venue, _, _) in &record.places {
+            let partition = (venue.parse()?, at.hour());
+            let rows = running.store().all::<ScanRow>(&partition).await?;
+            for row in rows.into_iter().filter(|row| row.scanned_at == at) {
+                let mutation = row.to_mutation();
+                let deletion = Deletion {
+                    table: ScanRow::TABLE,
+                    partition: mutation.partition,
+                    clustering: Some(mutation.clustering),
+                    timestamp: mutation.timestamp,
+                };
+                running.store().delete(vec![deletion]).await?;
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn rejected(running: &server::Running) -> anyhow::Result<BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::new();
+    for rejected in processor::rejected::list(&running.log()).await? {
+        let cause = rejected.cause.map_or("unreadable", |cause| cause.name());
+        *counts.entry(cause.to_owned()).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+/// The product's own figures against the count.
+fn figures(record: &Record, finished: &[console::view::ProgressView]) -> Vec<Difference> {
+    let evidence = record.evidence();
+    let mut differences = Vec::new();
+    for (job, progress) in evidence.jobs.iter().zip(finished) {
+        let expected = evidence.expected(job);
+        let name = |what: &str| format!("job {}: {what}", job.id);
+        let people = expected.people.len() as u64;
+        figure(&mut differences, &name("targeted"), people, progress.targeted);
+        figure(&mut differences, &name("accepted"), people, progress.accepted);
+        let out = expected.out_of_reach.len() as u64;
+        figure(&mut differences, &name("out of reach"), out, progress.out_of_reach);
+        let sum = progress.accepted
+            + progress.pending
+            + progress.retrying
+            + progress.invalid
+            + progress.undecided
+            + progress.erased
+            + progress.cancelled;
+        figure(&mut differences, &name("sum of its parts"), progress.targeted, sum);
+    }
+    differences
+}
+
+fn figure(differences: &mut Vec<Difference>, what: &str, counted: u64, said: u64) {
+    if counted != said {
+        differences.push(Difference::Figure { what: what.to_owned(), counted, said });
+    }
+}
+
+pub(crate) fn job_record(
+    id: String,
+    job: &scenario::Job,
+    places: &[(String, String, i64)],
+) -> JobRecord {
+    let mut messages = BTreeMap::from([("ja".to_owned(), job.japanese.to_owned())]);
+    messages.extend(job.english.map(|text| ("en".to_owned(), text.to_owned())));
+    JobRecord {
+        id,
+        venues: job.venues.iter().map(|venue| places[*venue].0.clone()).collect(),
+        from: job.from,
+        to: job.to,
+        padding_minutes: i64::from(job.padding_minutes),
+        messages,
+    }
+}

@@ -1,0 +1,177 @@
+//! The officials of the demo: over HTTP, as their own tools would.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context as _, bail, ensure};
+use console::{
+    preview::Counts,
+    venues::VenuePage,
+    view::{JobView, ProgressView},
+};
+use reqwest::{Method, StatusCode};
+use schemas::time::EventTime;
+use serde_json::{Value, json};
+use storage::rows::access::Role;
+use tokio::time::Instant;
+
+use super::{job_record, show::Show};
+use crate::{scenario, verify::JobRecord};
+
+/// A drafter and another person who approves.
+pub(super) struct Officials {
+    http: reqwest::Client,
+    base: String,
+    /// The drafter's token.
+    pub(super) drafter: String,
+    /// The approver's token.
+    pub(super) approver: String,
+}
+
+impl Officials {
+    pub(super) async fn new(
+        running: &server::Running,
+        console: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let store = running.store();
+        let token =
+            async |name: &str, role| server::tools::create_token(&store, name.parse()?, role).await;
+        Ok(Self {
+            drafter: token("sato", Role::Drafter).await?,
+            approver: token("suzuki", Role::Approver).await?,
+            http: reqwest::Client::new(),
+            base: format!("http://{console}"),
+        })
+    }
+
+    /// The address of the API.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    async fn call(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base)).bearer_auth(token).header(
+                "Idempotency-Key",
+                format!("demo {path} {}", body.unwrap_or(&Value::Null)["reference"]),
+            );
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        Ok((response.status(), response.json().await?))
+    }
+
+    /// The places as the API lists them, in the order of the list: id, code, dwell.
+    pub(super) async fn places(&self, csv: &str) -> anyhow::Result<Vec<(String, String, i64)>> {
+        let mut dwell = std::collections::BTreeMap::new();
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/v1/venues?query=&cursor={cursor}");
+            let (status, body) = self.call(&self.drafter, Method::GET, &path, None).await?;
+            ensure!(status == StatusCode::OK, "venues: {status} {body}");
+            let page: VenuePage = serde_json::from_value(body)?;
+            for venue in page.venues {
+                dwell.insert(venue.venue, i64::from(venue.dwell_minutes));
+            }
+            match page.next_cursor {
+                Some(next) => cursor = next,
+                None => break,
+            }
+        }
+        csv.lines()
+            .skip(1)
+            .map(|line| {
+                let mut cells = line.split(',');
+                let (id, code) = (cells.next().context("an id")?, cells.next().context("a code")?);
+                let dwell = *dwell.get(id).with_context(|| format!("{id} is not listed"))?;
+                Ok((id.to_owned(), code.to_owned(), dwell))
+            })
+            .collect()
+    }
+
+    /// Submits a job, fails to approve it alone, has it approved by the other.
+    pub(super) async fn submit_and_approve(
+        &self,
+        job: &scenario::Job,
+        places: &[(String, String, i64)],
+    ) -> anyhow::Result<(String, JobRecord)> {
+        let record = job_record(String::new(), job, places);
+        let body = json!({
+            "venues": record.venues,
+            "window": {
+                "from": EventTime(job.from).to_rfc3339_jst(),
+                "to": EventTime(job.to).to_rfc3339_jst(),
+            },
+            "padding_minutes": job.padding_minutes,
+            "messages": record.messages,
+            "reference": job.reference,
+        });
+        let path = "/api/v1/exposure-jobs/preview";
+        let (status, counts) = self.call(&self.drafter, Method::POST, path, Some(&body)).await?;
+        ensure!(status == StatusCode::OK, "preview: {status} {counts}");
+        let _: Counts = serde_json::from_value(counts)?;
+
+        let path = "/api/v1/exposure-jobs";
+        let (status, view) = self.call(&self.drafter, Method::POST, path, Some(&body)).await?;
+        ensure!(status == StatusCode::CREATED, "submit: {status} {view}");
+        let view: JobView = serde_json::from_value(view)?;
+        let approve = json!({"content_hash": view.content_hash});
+        let path = format!("/api/v1/exposure-jobs/{}/approve", view.id);
+        let (alone, _) = self.call(&self.drafter, Method::POST, &path, Some(&approve)).await?;
+        ensure!(alone == StatusCode::FORBIDDEN, "one person alone: {alone}");
+        let (status, view) = self.call(&self.approver, Method::POST, &path, Some(&approve)).await?;
+        ensure!(status == StatusCode::OK, "approve: {status} {view}");
+        let view: JobView = serde_json::from_value(view)?;
+        Ok((view.id.clone(), job_record(view.id, job, places)))
+    }
+
+    /// Watches a job until nobody is pending; the equation must hold at every look.
+    pub(super) async fn wait_until_completed(
+        &self,
+        id: &str,
+        show: &Show,
+    ) -> anyhow::Result<ProgressView> {
+        let begun = Instant::now();
+        let mut bar = None;
+        loop {
+            let path = format!("/api/v1/exposure-jobs/{id}");
+            let (status, view) = self.call(&self.drafter, Method::GET, &path, None).await?;
+            ensure!(status == StatusCode::OK, "job: {status} {view}");
+            let view: JobView = serde_json::from_value(view)?;
+            let p = view.progress;
+            let sum = p.accepted
+                + p.pending
+                + p.retrying
+                + p.invalid
+                + p.undecided
+                + p.erased
+                + p.cancelled;
+            ensure!(sum == p.targeted, "the parts of job {id} do not add up: {p:?}");
+            if p.targeted > 0 {
+                let bar = bar.get_or_insert_with(|| show.bar(&view.reference, p.targeted));
+                bar.set(p.accepted + p.invalid + p.erased + p.undecided);
+            }
+            match view.state.as_str() {
+                "completed" | "closed" => {
+                    if let Some(bar) = bar {
+                        bar.finish();
+                    }
+                    return Ok(p);
+                }
+                "approved" | "planning" | "sending" => {}
+                other => bail!("job {id} is {other}: {:?}", view.paused),
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_secs(120),
+                "job {id} is not completed: {view:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

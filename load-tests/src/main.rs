@@ -1,0 +1,109 @@
+//! `anshin-load`: everything that plays the outside world.
+#![allow(clippy::print_stdout)]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use load_tests::{
+    demo::{self, Demo},
+    platform::{Channel, Platform},
+    replay::{self, Replay},
+    verify::{self, Record},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Plays the outside world of anshin: LINE, visitors, officials, and a judge who counts.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Plays a day on all roles in one process beside a stand-in for LINE, and counts.
+    Demo(Demo),
+    /// Runs the stand-in for LINE.
+    Line(Line),
+    /// Sends signed webhooks at a fixed rate, and measures.
+    Replay(Replay),
+    /// Compares what a demo recorded with its data directory; names every difference.
+    Verify(Verify),
+}
+
+#[derive(Args)]
+struct Line {
+    /// Where; a loopback address.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    listen: std::net::SocketAddr,
+}
+
+#[derive(Args)]
+struct Verify {
+    /// The directory that `demo --dir` kept.
+    dir: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            println!("anshin-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Demo(demo) => {
+            let played = demo::play(&demo).await?;
+            let agrees = played.outcome.differences.is_empty();
+            if demo.exit {
+                played.end().await?;
+            } else {
+                played.stay_up().await?;
+            }
+            Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Line(line) => {
+            let channel = Channel::default();
+            let platform = Platform::new(channel.clone(), 1);
+            let serving = platform.serve(line.listen).await?;
+            println!("a stand-in for LINE: line.api_url = \"{}\"", serving.url());
+            println!("line.channel_id = \"{}\"", channel.id);
+            println!("line.channel_secrets = [\"{}\"]", channel.secret);
+            println!("line.bot_user_id = \"{}\"", channel.bot_user_id);
+            tokio::signal::ctrl_c().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Replay(replay) => {
+            println!("{}", replay::run(&replay).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify(Verify { dir }) => {
+            let record: Record = serde_json::from_slice(&std::fs::read(dir.join("record.json"))?)?;
+            let data = dir.join("data");
+            let config = storage::embedded::EmbeddedConfig::default();
+            let embedded = storage::embedded::Embedded::open(&data, config).await?;
+            let differences = verify::verify(&embedded.store(), &record).await?;
+            embedded.close().await;
+            for difference in &differences {
+                println!("{difference}");
+            }
+            if differences.is_empty() {
+                println!("agrees: {} scans", record.evidence().scans_acknowledged());
+                return Ok(ExitCode::SUCCESS);
+            }
+            println!("{} differences", differences.len());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be made to go wrong, request by request.
+
+use std::{collections::HashMap, time::Duration};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+
+/// A fault of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// 500, and nothing was accepted.
+    ErrorBefore,
+    /// 500 although it was accepted.
+    ErrorAfter,
+    /// Accepted, and never answered.
+    HangAfter,
+    /// Never answered, and not accepted.
+    HangBefore,
+    /// Accepted; the connection breaks in the middle of the answer's header.
+    ResetAfter,
+    /// 429: too fast.
+    TooFast,
+    /// 429: the month's messages are used up.
+    QuotaGone,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+}
+
+/// Which faults are on, by endpoint.
+#[derive(Debug)]
+pub struct Faults {
+    rng: StdRng,
+    shares: HashMap<&'static str, Vec<(Fault, f64)>>,
+    next: HashMap<&'static str, Vec<Fault>>,
+    latency: Duration,
+}
+
+impl Faults {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            shares: HashMap::new(),
+            next: HashMap::new(),
+            latency: Duration::ZERO,
+        }
+    }
+
+    /// Makes a share (0 to 1) of the requests to an endpoint (`multicast`, `push`, `reply`, …) fail
+    /// so.
+    pub fn share(&mut self, endpoint: &'static str, fault: Fault, share: f64) {
+        self.shares.entry(endpoint).or_default().push((fault, share));
+    }
+
+    /// Makes the next requests to an endpoint fail so, one after the other.
+    pub fn next(&mut self, endpoint: &'static str, faults: &[Fault]) {
+        self.next.entry(endpoint).or_default().extend(faults.iter().rev());
+    }
+
+    /// Every answer takes this longer.
+    pub fn latency(&mut self, latency: Duration) {
+        self.latency = latency;
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn clear(&mut self) {
+        self.shares.clear();
+        self.next.clear();
+        self.latency = Duration::ZERO;
+    }
+
+    pub(super) fn draw(&mut self, endpoint: &str) -> (Option<Fault>, Duration) {
+        if let Some(fault) = self.next.get_mut(endpoint).and_then(Vec::pop) {
+            return (Some(fault), self.latency);
+        }
+        let Some(shares) = self.shares.get(endpoint) else { return (None, self.latency) };
+        let mut point: f64 = self.rng.random();
+        for (fault, share) in shares {
+            if point < *share {
+                return (Some(*fault), self.latency);
+            }
+            point -= share;
+        }
+        (None, self.latency)
+    }
+}

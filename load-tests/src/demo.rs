@@ -4,7 +4,12 @@ mod officials;
 mod privacy;
 mod show;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -191,12 +196,16 @@ struct Facts<'a> {
 }
 
 fn populate(platform: &Platform, day: &Scenario) {
+    // The day is over by the clock: whoever blocks the account in it is on LINE's list of friends no
+    // more.
+    let blocks = day.steps.iter().filter(|step| step.deed == Deed::Block);
+    let blocks: HashSet<usize> = blocks.map(|step| step.visitor).collect();
     let mut people = platform.people.lock();
     for (n, visitor) in day.visitors.iter().enumerate() {
         people.set(
             &visitor.user_id(),
             Person {
-                friend: visitor.friend_before,
+                friend: visitor.friend_before && !blocks.contains(&n),
                 name: format!("visitor {n}"),
                 language: Some(visitor.language.to_owned()),
                 ..Person::default()

@@ -23,38 +23,84 @@ use crate::{
 /// How long after a failure the list is asked for again.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Takes in the list at the start and then every so many hours, until `shutdown`.
-pub async fn run<L: Log>(
-    config: &Friends,
-    log: &L,
-    line: &LineClient,
-    keys: &Arc<ArcSwap<KeyRing>>,
-    clock: &Clock,
-    shutdown: &CancellationToken,
-) {
-    if !config.import {
-        return shutdown.cancelled().await;
+/// Takes in friends.
+pub struct Importer<L> {
+    /// Where records go.
+    pub log: L,
+    /// Who lists them.
+    pub line: LineClient,
+    /// Names and seals them.
+    pub keys: Arc<ArcSwap<KeyRing>>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl<L: Log> Importer<L> {
+    /// Takes in the list at the start and then every so many hours, until `shutdown`.
+    pub async fn run(&self, config: &Friends, shutdown: &CancellationToken) {
+        if !config.import {
+            return shutdown.cancelled().await;
+        }
+        loop {
+            let wait = match self.import().await {
+                Ok(count) => {
+                    tracing::info!(count, "friends were taken in from LINE's list");
+                    Duration::from_secs(config.every_hours * 3_600)
+                }
+                Err(ImportError::Line(LineError::Status(403))) => {
+                    tracing::warn!(
+                        "LINE lists friends to verified accounts only: people who are friends from before stay unknown until they write or add the account"
+                    );
+                    return shutdown.cancelled().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "friends can't be taken in; it will be tried again");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
     }
-    loop {
-        let wait = match import(log, line, keys, clock).await {
-            Ok(count) => {
-                tracing::info!(count, "friends were taken in from LINE's list");
-                Duration::from_secs(config.every_hours * 3_600)
+
+    /// Takes in the whole list, page by page. Every record is stamped with the start of the import,
+    /// so that somebody who blocks the account meanwhile stays blocked.
+    pub async fn import(&self) -> Result<u64, ImportError> {
+        let started = (self.clock)();
+        let mut count = 0;
+        let mut page = None;
+        loop {
+            let followers = self.line.followers(page.as_deref()).await?;
+            let keys = self.keys.load_full();
+            let appends: Vec<Append> = followers
+                .users
+                .iter()
+                .map(|user| {
+                    let (visitor, sealed) = keys.seal_visitor(user);
+                    let record = VisitorRecord {
+                        visitor,
+                        sealed,
+                        event: EventId::default(),
+                        at: started,
+                        received_at: started,
+                        reply_token: None,
+                        action: VisitorAction::ListedAsFriend,
+                    };
+                    let (key, value) = (record.key(), record.encode());
+                    Append { topic: VisitorRecord::TOPIC, key, value }
+                })
+                .collect();
+            for result in self.log.append(appends).await {
+                result?;
+                count += 1;
+                ::metrics::counter!(metrics::FRIENDS_IMPORTED).increment(1);
             }
-            Err(ImportError::Line(LineError::Status(403))) => {
-                tracing::warn!(
-                    "LINE lists friends to verified accounts only: people who are friends from before stay unknown until they write or add the account"
-                );
-                return shutdown.cancelled().await;
+            page = followers.next;
+            if page.is_none() {
+                return Ok(count);
             }
-            Err(error) => {
-                tracing::warn!(%error, "friends can't be taken in; it will be tried again");
-                RETRY
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = shutdown.cancelled() => return,
         }
     }
 }
@@ -68,48 +114,4 @@ pub enum ImportError {
     /// The log did not take it.
     #[error(transparent)]
     Log(#[from] storage::LogError),
-}
-
-/// Takes in the whole list, page by page. Every record is stamped with the start of the import, so
-/// that somebody who blocks the account meanwhile stays blocked.
-pub async fn import<L: Log>(
-    log: &L,
-    line: &LineClient,
-    keys: &Arc<ArcSwap<KeyRing>>,
-    clock: &Clock,
-) -> Result<u64, ImportError> {
-    let started = clock();
-    let mut count = 0;
-    let mut page = None;
-    loop {
-        let followers = line.followers(page.as_deref()).await?;
-        let keys = keys.load_full();
-        let appends: Vec<Append> = followers
-            .users
-            .iter()
-            .map(|user| {
-                let (visitor, sealed) = keys.seal_visitor(user);
-                let record = VisitorRecord {
-                    visitor,
-                    sealed,
-                    event: EventId::default(),
-                    at: started,
-                    received_at: started,
-                    reply_token: None,
-                    action: VisitorAction::ListedAsFriend,
-                };
-                let (key, value) = (record.key(), record.encode());
-                Append { topic: VisitorRecord::TOPIC, key, value }
-            })
-            .collect();
-        for result in log.append(appends).await {
-            result?;
-            count += 1;
-            ::metrics::counter!(metrics::FRIENDS_IMPORTED).increment(1);
-        }
-        page = followers.next;
-        if page.is_none() {
-            return Ok(count);
-        }
-    }
 }

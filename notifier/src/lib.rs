@@ -139,6 +139,12 @@ pub async fn run<L: Log, S: Store>(
         outcomes: Outcomes::default(),
         shutdown: shutdown.clone(),
     };
+    let importer = friends::Importer {
+        log: log.clone(),
+        line: line.clone(),
+        keys: Arc::clone(&keys),
+        clock: Arc::clone(&clock),
+    };
     let dispatch = Dispatch {
         log: log.clone(),
         book,
@@ -160,7 +166,7 @@ pub async fn run<L: Log, S: Store>(
         receipts::run(&config.receipts, Arc::new(receipts), &shutdown),
         hygiene::run(&log, &store, &keys, &shutdown),
         async {
-            friends::run(&config.friends, &log, &line, &keys, &clock, &shutdown).await;
+            importer.run(&config.friends, &shutdown).await;
             Ok(())
         },
     )?;

@@ -207,7 +207,7 @@ mod tests {
         let mut counted: Vec<Instant> = Vec::new();
         while let Some(done) = tasks.join_next().await {
             let (sent, answered) = done.expect("a task");
-            counted.push(if counted.len() % 2 == 0 { sent } else { answered });
+            counted.push(if counted.len().is_multiple_of(2) { sent } else { answered });
         }
         counted.sort();
         for window in counted.windows(101) {

@@ -115,6 +115,13 @@ impl Chunk {
     }
 }
 
+/// How many people a part has.
+#[derive(Clone, Copy)]
+struct Heads {
+    all: usize,
+    left_out: usize,
+}
+
 /// What to do after an answer.
 enum Next {
     /// The part is resolved.
@@ -162,7 +169,8 @@ impl<L: Log, S: Store> Sender<L, S> {
         loop {
             let ledger = self.ledger(&key).await?;
             let state = self.guarded(&key, &ledger).await?;
-            self.note(chunk, path, state, range.len(), ledger.exclusions().len());
+            let heads = Heads { all: range.len(), left_out: ledger.exclusions().len() };
+            self.note(chunk, path, state, heads);
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(state);
             }
@@ -198,13 +206,8 @@ impl<L: Log, S: Store> Sender<L, S> {
             match next {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &people).await?,
                 Next::Again => {
-                    self.note(
-                        chunk,
-                        path,
-                        PartState::Open { tried: true },
-                        range.len(),
-                        ledger.exclusions().len(),
-                    );
+                    let heads = Heads { all: range.len(), left_out: ledger.exclusions().len() };
+                    self.note(chunk, path, PartState::Open { tried: true }, heads);
                     self.wait(&mut failures).await?;
                 }
                 Next::Pause(cause) => return self.pause(chunk.job, cause).await,
@@ -413,9 +416,9 @@ impl<L: Log, S: Store> Sender<L, S> {
     }
 
     /// Notes where the people of a part stand, and lets it be known.
-    fn note(&self, chunk: &Chunk, path: &Path, state: PartState, people: usize, left_out: usize) {
-        let people = (people - left_out.min(people)) as u64;
-        let mut totals = ChunkTotals { erased: left_out as u64, ..ChunkTotals::default() };
+    fn note(&self, chunk: &Chunk, path: &Path, state: PartState, heads: Heads) {
+        let people = (heads.all - heads.left_out.min(heads.all)) as u64;
+        let mut totals = ChunkTotals { erased: heads.left_out as u64, ..ChunkTotals::default() };
         match state {
             PartState::Accepted => totals.accepted = people,
             PartState::Invalid => totals.invalid = people,

@@ -54,7 +54,10 @@ pub fn sort(topic: Topic, records: &[Record], registry: &Registry) -> Batch {
             Topic::Scans => batch.scan(n, &record.value, registry),
             Topic::Visitors => batch.visitor(n, &record.value),
             Topic::Registry => batch.registry(n, record),
-            Topic::Jobs | Topic::Audit | Topic::Rejected => Ok(batch.nothing += 1),
+            Topic::Jobs | Topic::Audit | Topic::Rejected => {
+                batch.nothing += 1;
+                Ok(())
+            }
         };
         if let Err(error) = taken {
             let cause = match error {

@@ -17,10 +17,12 @@ const BUCKETS: [f64; 16] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0,
 ];
 
+type Roles = Vec<(&'static str, watch::Receiver<bool>)>;
+
 /// What is ready and what is not.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    roles: Arc<std::sync::Mutex<Vec<(&'static str, watch::Receiver<bool>)>>>,
+    roles: Arc<std::sync::Mutex<Roles>>,
     draining: Arc<AtomicBool>,
 }
 

@@ -10,7 +10,7 @@ use storage::{
     },
 };
 
-use super::{Chunk, Halt, Next, Sender};
+use super::{Chunk, Halt, Heads, Next, Sender};
 use crate::{
     ledger::{PartLedger, PartState, part},
     line::{Endpoint, push_body},
@@ -55,7 +55,7 @@ impl<L: Log, S: Store> Sender<L, S> {
         let key = part(chunk.key, path.clone());
         let left_out = whole.exclusions().iter().any(|out| usize::from(*out) == place);
         if left_out {
-            self.note(chunk, &path, PartState::Empty, 1, 1);
+            self.note(chunk, &path, PartState::Empty, Heads { all: 1, left_out: 1 });
             return Ok(());
         }
         let user = chunk.opened.recipients[place].user;
@@ -66,7 +66,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             let ledger = self.person_ledger(chunk, &path, whole).await?;
             let state = self.guarded(&key, &ledger).await?;
             if !(covered && state == PartState::Open { tried: true }) {
-                self.note(chunk, &path, state, 1, 0);
+                self.note(chunk, &path, state, Heads { all: 1, left_out: 0 });
             }
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(());
@@ -83,7 +83,12 @@ impl<L: Log, S: Store> Sender<L, S> {
             match self.settle(&attempt, answer, &[user], &self.push).await? {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &[user]).await?,
                 Next::Again => {
-                    self.note(chunk, &path, PartState::Open { tried: true }, 1, 0);
+                    self.note(
+                        chunk,
+                        &path,
+                        PartState::Open { tried: true },
+                        Heads { all: 1, left_out: 0 },
+                    );
                     self.wait(&mut failures).await?;
                 }
                 Next::Pause(cause) => return self.pause(chunk.job, cause).await,

@@ -1,7 +1,7 @@
 //! The log: appends, readers, groups.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     ops::Range,
     sync::{
         Arc,
@@ -425,8 +425,8 @@ impl EmbeddedMember {
         }
         let mut gained = Vec::new();
         for partition in share {
-            if !group.holders.contains_key(&partition) {
-                group.holders.insert(partition, self.id);
+            if let Entry::Vacant(free) = group.holders.entry(partition) {
+                free.insert(self.id);
                 let start = group.committed.get(&partition).map_or(0, |offset| offset.0);
                 self.positions.insert(partition, start);
                 gained.push(partition);

@@ -207,7 +207,7 @@ impl Writer {
         let result = match failure {
             Some(failure) => Err(failure),
             None if answers.is_empty() => Ok(()),
-            None => self.to_disk(engine, rows),
+            None => self.put_on_disk(engine, rows),
         };
         match &result {
             Ok(()) => {
@@ -237,7 +237,7 @@ impl Writer {
     }
 
     /// Rows and sequence number join the batch; one fsync; then the number is noted as acknowledged.
-    fn to_disk(&mut self, mut engine: OwnedWriteBatch, rows: Pending) -> Result<(), Failure> {
+    fn put_on_disk(&mut self, mut engine: OwnedWriteBatch, rows: Pending) -> Result<(), Failure> {
         for ((name, key), stored) in rows {
             let keyspace = self.keyspace(&name)?;
             match stored {

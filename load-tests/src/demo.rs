@@ -17,11 +17,12 @@ use futures_util::{StreamExt, stream};
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-use self::{officials::Officials, show::Show};
+pub use self::officials::Officials;
+use self::show::Show;
 use crate::{
     oracle::Difference,
     platform::{
-        Channel, Platform, Serving,
+        Channel, Clock, Platform, Serving,
         faults::Fault,
         journal::What,
         people::Person,
@@ -77,17 +78,15 @@ pub struct Played {
     pub record: Record,
     /// Where data, keys and journal are.
     pub dir: PathBuf,
-    running: server::Running,
-    _serving: Serving,
+    /// What is still up.
+    pub stage: Stage,
     _temporary: Option<tempfile::TempDir>,
-    officials: Officials,
 }
 
 impl Played {
     /// Ends the process's roles.
     pub async fn end(self) -> anyhow::Result<()> {
-        self.running.stop();
-        self.running.ended().await.context("the roles did not end well")
+        self.stage.end().await
     }
 
     /// Waits for Ctrl-C, with everything up.
@@ -95,6 +94,64 @@ impl Played {
         show::what_to_try(&self);
         tokio::signal::ctrl_c().await?;
         self.end().await
+    }
+}
+
+/// All roles in one process beside the stand-in, with places registered and officials at work.
+pub struct Stage {
+    /// The stand-in.
+    pub platform: Arc<Platform>,
+    /// The roles.
+    pub running: server::Running,
+    /// The officials.
+    pub officials: Officials,
+    /// LINE's webhooks.
+    pub sender: WebhookSender,
+    /// What `anshin venues import` printed.
+    pub csv: String,
+    /// The places: product's id, printed code, dwell in minutes.
+    pub places: Vec<(String, String, i64)>,
+    webhook: String,
+    _serving: Serving,
+}
+
+impl Stage {
+    /// Starts everything in a directory. `variables` override the demo's configuration.
+    pub async fn open(
+        dir: &std::path::Path,
+        day: &Scenario,
+        seed: u64,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let platform = Platform::new(Channel::default(), seed);
+        populate(&platform, day);
+        let serving = platform.serve(([127, 0, 0, 1], 0).into()).await?;
+        let config = config(dir, &serving.url(), variables)?;
+        let now = schemas::time::EventTime(platform.clock.now());
+        let (file, places_file) = (&config.keys.file, &config.keys.places_file);
+        if !file.exists() {
+            server::keys::init(file, places_file, now, config.retention.days)?;
+        }
+        let running = server::start(config.clone(), &server::Role::ALL).await?;
+        running.readiness.all().await;
+        let csv = import(&config, dir, day).await?;
+        let console = running.console.context("the console listens")?;
+        let officials = Officials::new(&running, console).await?;
+        let places = officials.places(&csv).await?;
+        let webhook = format!("http://{}/webhook", running.ingest.context("ingest listens")?);
+        let sender = WebhookSender::new(Arc::clone(&platform), &webhook)?;
+        Ok(Self { platform, running, officials, sender, csv, places, webhook, _serving: serving })
+    }
+
+    /// Delivers a whole day, as fast as it is taken.
+    pub async fn deliver(&self, day: &Scenario, seed: u64) -> anyhow::Result<Traffic> {
+        deliver(&self.sender, day, &self.csv, seed, &Show::quiet()).await
+    }
+
+    /// Ends the roles.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.running.stop();
+        self.running.ended().await.context("the roles did not end well")
     }
 }
 
@@ -112,51 +169,33 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
         }
     };
     let begun = Instant::now();
-    let platform = Platform::new(Channel::default(), demo.seed);
     let size = if demo.small { Size::SMALL } else { Size::DEMO };
-    let day = scenario::make(demo.seed, size, platform.clock.now());
-    populate(&platform, &day);
-    let serving = platform.serve(([127, 0, 0, 1], 0).into()).await?;
-    let config = config(&dir, &serving.url())?;
-    let now = schemas::time::EventTime(platform.clock.now());
-    server::keys::init(&config.keys.file, &config.keys.places_file, now, config.retention.days)?;
-    let running = server::start(config.clone(), &server::Role::ALL).await?;
-    running.readiness.all().await;
+    let day = scenario::make(demo.seed, size, Clock::default().now());
+    let stage = Stage::open(&dir, &day, demo.seed, &[]).await?;
     show.line("every role is ready");
-
-    let csv = import(&config, &dir, &day).await?;
-    let console = running.console.context("the console listens")?;
-    let officials = Officials::new(&running, console).await?;
-    let places = officials.places(&csv).await?;
-    let webhook = format!("http://{}/webhook", running.ingest.context("ingest listens")?);
-    let sender = WebhookSender::new(Arc::clone(&platform), &webhook)?;
-
-    let traffic = deliver(&sender, &day, &csv, demo.seed, &show).await?;
-    odd_bodies(&platform, &webhook, &day, &csv).await?;
+    let traffic = deliver(&stage.sender, &day, &stage.csv, demo.seed, &show).await?;
+    odd_bodies(&stage, &day).await?;
 
     // From here on LINE has a bad evening.
-    faults(&platform);
-    let mut record = Record { places, ..Record::default() };
+    faults(&stage.platform);
+    let mut record = Record { places: stage.places.clone(), ..Record::default() };
     let mut finished = Vec::new();
     let sending = Instant::now();
-    let mut ids = Vec::new();
     for job in &day.jobs {
-        let (id, approved) = officials.submit_and_approve(job, &record.places).await?;
-        ids.push(id);
-        record.jobs.push(approved);
+        record.jobs.push(stage.officials.submit_and_approve(job, &record.places).await?);
     }
-    for id in &ids {
-        finished.push(officials.wait_until_completed(id, &show).await?);
+    for job in &record.jobs {
+        finished.push(stage.officials.wait_until_completed(&job.id, &show).await?);
     }
     let sent_in = sending.elapsed();
-    platform.faults.lock().clear();
-    record.journal = platform.journal.lock().clone();
-    tamper(demo, &mut record, &running).await?;
+    stage.platform.faults.lock().clear();
+    record.journal = stage.platform.journal.lock().clone();
+    tamper(demo, &mut record, &stage.running).await?;
     std::fs::write(dir.join("record.json"), serde_json::to_vec(&record)?)?;
 
-    let mut differences = verify::verify(&running.store(), &record).await?;
+    let mut differences = verify::verify(&stage.running.store(), &record).await?;
     differences.extend(figures(&record, &finished));
-    let rejected = rejected(&running).await?;
+    let rejected = rejected(&stage.running).await?;
     for (cause, count) in expected_rejections() {
         let said = rejected.get(cause).copied().unwrap_or(0);
         figure(&mut differences, &format!("rejected: {cause}"), count, said);
@@ -164,25 +203,17 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
     let leaks = privacy::leaks(&dir, &day)?;
     differences.extend(leaks.into_iter().map(Difference::Leak));
 
-    let table = show::table(&Facts {
+    let facts = Facts {
         record: &record,
         traffic: &traffic,
         rejected: &rejected,
         finished: &finished,
         sent_in,
         took: begun.elapsed(),
-    });
-    let outcome = Outcome { differences, table };
+    };
+    let outcome = Outcome { differences, table: show::table(&facts) };
     show::outcome(&outcome);
-    Ok(Played {
-        outcome,
-        record,
-        dir,
-        running,
-        _serving: serving,
-        _temporary: temporary,
-        officials,
-    })
+    Ok(Played { outcome, record, dir, stage, _temporary: temporary })
 }
 
 /// What the table is made of.
@@ -215,7 +246,11 @@ fn populate(platform: &Platform, day: &Scenario) {
 }
 
 /// The configuration of the demo: all roles, embedded backends, free ports.
-fn config(dir: &std::path::Path, api_url: &str) -> anyhow::Result<server::Config> {
+fn config(
+    dir: &std::path::Path,
+    api_url: &str,
+    more: &[(&str, &str)],
+) -> anyhow::Result<server::Config> {
     let channel = Channel::default();
     let data = format!("embedded://{}", dir.join("data").display());
     let path = |name: &str| dir.join(name).display().to_string();
@@ -234,6 +269,8 @@ fn config(dir: &std::path::Path, api_url: &str) -> anyhow::Result<server::Config
         ("ANSHIN__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables = variables.chain(more);
     Ok(server::Config::load(None, variables)?)
 }
 
@@ -252,12 +289,17 @@ async fn import(
 }
 
 /// What the deliveries measured.
-struct Traffic {
-    webhooks: u64,
-    events: u64,
-    redelivered: u64,
-    latency: Histogram<u64>,
-    took: Duration,
+pub struct Traffic {
+    /// Deliveries, those made again among them.
+    pub webhooks: u64,
+    /// Events in them, each once.
+    pub events: u64,
+    /// Deliveries that were made again.
+    pub redelivered: u64,
+    /// From the moment a first delivery was meant to leave, in µs.
+    pub latency: Histogram<u64>,
+    /// All of them.
+    pub took: Duration,
 }
 
 /// Delivers the day, in LINE's order, as fast as it is taken.
@@ -343,7 +385,7 @@ fn event(day: &Scenario, n: usize, texts: &[String]) -> Event {
         Deed::Block => What::Unfollow,
         Deed::Unsend { scan } => What::Unsend { message: message(*scan) },
         Deed::Erase => says("忘れて"),
-        Deed::ChooseEnglish if n % 2 == 0 => says("English"),
+        Deed::ChooseEnglish if n.is_multiple_of(2) => says("English"),
         Deed::ChooseEnglish => What::Postback { data: "language=en".to_owned() },
         Deed::Chat => says(scenario::PLANTED_WORDS),
     };
@@ -362,12 +404,8 @@ fn expected_rejections() -> [(&'static str, u64); 4] {
 
 /// Bodies that are signed and odd: each must be answered 200 and kept with its cause. And bodies
 /// that LINE did not sign: 401.
-async fn odd_bodies(
-    platform: &Platform,
-    webhook: &str,
-    day: &Scenario,
-    csv: &str,
-) -> anyhow::Result<()> {
+async fn odd_bodies(stage: &Stage, day: &Scenario) -> anyhow::Result<()> {
+    let (platform, webhook, csv) = (&stage.platform, &stage.webhook, &stage.csv);
     let channel = platform.channel.lock().clone();
     let http = reqwest::Client::new();
     let text = &crate::replay::check_in_texts(csv)[0];
@@ -434,17 +472,16 @@ async fn tamper(demo: &Demo, record: &mut Record, running: &server::Running) -> 
         for (venue, _, _) in &record.places {
             let partition = (venue.parse()?, at.hour());
             let rows = running.store().all::<ScanRow>(&partition).await?;
-            for row in rows.into_iter().filter(|row| row.scanned_at == at) {
-                let mutation = row.to_mutation();
-                let deletion = Deletion {
-                    table: ScanRow::TABLE,
-                    partition: mutation.partition,
-                    clustering: Some(mutation.clustering),
-                    timestamp: mutation.timestamp,
-                };
-                running.store().delete(vec![deletion]).await?;
-                return Ok(());
-            }
+            let Some(row) = rows.into_iter().find(|row| row.scanned_at == at) else { continue };
+            let mutation = row.to_mutation();
+            let deletion = Deletion {
+                table: ScanRow::TABLE,
+                partition: mutation.partition,
+                clustering: Some(mutation.clustering),
+                timestamp: mutation.timestamp,
+            };
+            running.store().delete(vec![deletion]).await?;
+            return Ok(());
         }
     }
     Ok(())

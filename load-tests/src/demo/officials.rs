@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use console::{
     preview::Counts,
     venues::VenuePage,
@@ -18,13 +18,13 @@ use super::{job_record, show::Show};
 use crate::{scenario, verify::JobRecord};
 
 /// A drafter and another person who approves.
-pub(super) struct Officials {
+pub struct Officials {
     http: reqwest::Client,
     base: String,
     /// The drafter's token.
-    pub(super) drafter: String,
+    pub drafter: String,
     /// The approver's token.
-    pub(super) approver: String,
+    pub approver: String,
 }
 
 impl Officials {
@@ -48,7 +48,8 @@ impl Officials {
         &self.base
     }
 
-    async fn call(
+    /// Calls the API with a token.
+    pub async fn call(
         &self,
         token: &str,
         method: Method,
@@ -96,11 +97,11 @@ impl Officials {
     }
 
     /// Submits a job, fails to approve it alone, has it approved by the other.
-    pub(super) async fn submit_and_approve(
+    pub async fn submit_and_approve(
         &self,
         job: &scenario::Job,
         places: &[(String, String, i64)],
-    ) -> anyhow::Result<(String, JobRecord)> {
+    ) -> anyhow::Result<JobRecord> {
         let record = job_record(String::new(), job, places);
         let body = json!({
             "venues": record.venues,
@@ -128,7 +129,7 @@ impl Officials {
         let (status, view) = self.call(&self.approver, Method::POST, &path, Some(&approve)).await?;
         ensure!(status == StatusCode::OK, "approve: {status} {view}");
         let view: JobView = serde_json::from_value(view)?;
-        Ok((view.id.clone(), job_record(view.id, job, places)))
+        Ok(job_record(view.id, job, places))
     }
 
     /// Watches a job until nobody is pending; the equation must hold at every look.
@@ -137,41 +138,47 @@ impl Officials {
         id: &str,
         show: &Show,
     ) -> anyhow::Result<ProgressView> {
-        let begun = Instant::now();
         let mut bar = None;
+        let view = self
+            .wait_for(id, |view| {
+                let p = view.progress;
+                if p.targeted > 0 {
+                    let bar = bar.get_or_insert_with(|| show.bar(&view.reference, p.targeted));
+                    bar.set(p.accepted + p.invalid + p.erased + p.undecided);
+                }
+                matches!(view.state.as_str(), "completed" | "closed" | "paused" | "cancelled")
+            })
+            .await?;
+        ensure!(view.state != "paused", "job {id} is paused: {:?}", view.paused);
+        if let Some(bar) = bar {
+            bar.finish();
+        }
+        Ok(view.progress)
+    }
+
+    /// Watches a job until it is as wished; its parts must add up at every look.
+    pub async fn wait_for(
+        &self,
+        id: &str,
+        mut wished: impl FnMut(&JobView) -> bool,
+    ) -> anyhow::Result<JobView> {
+        let begun = Instant::now();
         loop {
             let path = format!("/api/v1/exposure-jobs/{id}");
             let (status, view) = self.call(&self.drafter, Method::GET, &path, None).await?;
             ensure!(status == StatusCode::OK, "job: {status} {view}");
             let view: JobView = serde_json::from_value(view)?;
             let p = view.progress;
-            let sum = p.accepted
-                + p.pending
-                + p.retrying
-                + p.invalid
-                + p.undecided
-                + p.erased
-                + p.cancelled;
+            let parts =
+                [p.accepted, p.pending, p.retrying, p.invalid, p.undecided, p.erased, p.cancelled];
+            let sum: u64 = parts.iter().sum();
             ensure!(sum == p.targeted, "the parts of job {id} do not add up: {p:?}");
-            if p.targeted > 0 {
-                let bar = bar.get_or_insert_with(|| show.bar(&view.reference, p.targeted));
-                bar.set(p.accepted + p.invalid + p.erased + p.undecided);
+            if wished(&view) {
+                return Ok(view);
             }
-            match view.state.as_str() {
-                "completed" | "closed" => {
-                    if let Some(bar) = bar {
-                        bar.finish();
-                    }
-                    return Ok(p);
-                }
-                "approved" | "planning" | "sending" => {}
-                other => bail!("job {id} is {other}: {:?}", view.paused),
-            }
-            ensure!(
-                begun.elapsed() < Duration::from_secs(120),
-                "job {id} is not completed: {view:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            let waited = begun.elapsed();
+            ensure!(waited < Duration::from_secs(120), "job {id} does not get there: {view:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }

@@ -9,7 +9,14 @@ use super::{Facts, Outcome, Played};
 
 /// Shows progress.
 pub(super) struct Show {
-    terminal: bool,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Bars,
+    Lines,
+    Quiet,
 }
 
 /// Progress of one thing.
@@ -17,21 +24,32 @@ pub(super) struct Show {
 pub(super) enum Bar {
     Terminal(ProgressBar),
     Plain { name: String, of: u64 },
+    Quiet,
 }
 
 impl Show {
     pub(super) fn new() -> Self {
-        Self { terminal: std::io::stdout().is_terminal() }
+        Self { how: if std::io::stdout().is_terminal() { How::Bars } else { How::Lines } }
+    }
+
+    pub(super) fn quiet() -> Self {
+        Self { how: How::Quiet }
     }
 
     pub(super) fn line(&self, text: &str) {
-        println!("{text}");
+        if self.how != How::Quiet {
+            println!("{text}");
+        }
     }
 
     pub(super) fn bar(&self, name: &str, of: u64) -> Bar {
-        if !self.terminal {
-            println!("{name}: {of} to do");
-            return Bar::Plain { name: name.to_owned(), of };
+        match self.how {
+            How::Quiet => return Bar::Quiet,
+            How::Lines => {
+                println!("{name}: {of} to do");
+                return Bar::Plain { name: name.to_owned(), of };
+            }
+            How::Bars => {}
         }
         let style = ProgressStyle::with_template("{msg:12} [{bar:40}] {pos}/{len} {per_sec}");
         let bar = ProgressBar::new(of).with_message(name.to_owned());
@@ -56,6 +74,7 @@ impl Bar {
         match self {
             Bar::Terminal(bar) => bar.finish(),
             Bar::Plain { name, of } => println!("{name}: {of} done"),
+            Bar::Quiet => {}
         }
     }
 }
@@ -134,12 +153,12 @@ pub(super) fn outcome(outcome: &Outcome) {
 }
 
 pub(super) fn what_to_try(played: &Played) {
-    let api = played.officials.base();
-    let (drafter, approver) = (&played.officials.drafter, &played.officials.approver);
+    let api = played.stage.officials.base();
+    let (drafter, approver) = (&played.stage.officials.drafter, &played.stage.officials.approver);
     let job = played.record.jobs.first().map_or("ID", |job| job.id.as_str());
     let venue = played.record.places.first().map_or("ID", |place| place.0.as_str());
-    let admin = played.running.admin;
-    let ingest = played.running.ingest.map(|address| address.to_string()).unwrap_or_default();
+    let admin = played.stage.running.admin;
+    let ingest = played.stage.running.ingest.map(|address| address.to_string()).unwrap_or_default();
     println!(
         r#"
 Everything stays up until Ctrl-C. Data, keys, list of places: {dir}

@@ -230,7 +230,11 @@ async fn multicast(State(platform): Shared, headers: HeaderMap, body: Bytes) -> 
     let people = parse(&body).ok().and_then(|b| Some(b.get("to")?.as_array()?.len()));
     let accept = |request_id: &str| {
         let checked = parse(&body).and_then(|parsed| {
-            let to = check::multicast_to(&parsed).map_err(Answer::bad)?;
+            let to = {
+                let people = platform.people.lock();
+                let is_refused = |user: &str| people.get(user).is_some_and(|p| p.refused);
+                check::multicast_to(&parsed, is_refused).map_err(Answer::bad)?
+            };
             let texts = check::messages(&parsed).map_err(Answer::bad)?;
             Ok((to, texts))
         });
@@ -287,7 +291,7 @@ async fn push(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Respo
             let text = "The property, 'to', in the request body is invalid (line: -, column: -)";
             return Answer::message(StatusCode::BAD_REQUEST, text);
         }
-        if platform.people.lock().get(&to).is_none() {
+        if platform.people.lock().get(&to).is_none_or(|person| person.refused) {
             return Answer::message(StatusCode::BAD_REQUEST, "Failed to send messages");
         }
         let sent = json!([{"id": "461230966842064897", "quoteToken": "IStG5h1Tz7b"}]);

@@ -62,8 +62,11 @@ pub fn messages(body: &Value) -> Result<Vec<String>, BadBody> {
     if errors.is_empty() { Ok(texts) } else { Err(details(errors)) }
 }
 
-/// The recipients of a multicast.
-pub fn multicast_to(body: &Value) -> Result<Vec<String>, BadBody> {
+/// The recipients of a multicast; `is_refused` tells which ids LINE refuses beside malformed ones.
+pub fn multicast_to(
+    body: &Value,
+    is_refused: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, BadBody> {
     let Some(to) = body.get("to").and_then(Value::as_array) else {
         return Err(details(vec![("to".into(), "May not be empty".into())]));
     };
@@ -72,7 +75,7 @@ pub fn multicast_to(body: &Value) -> Result<Vec<String>, BadBody> {
     }
     let mut users = Vec::with_capacity(to.len());
     for (n, user) in to.iter().enumerate() {
-        match user.as_str().filter(|user| is_user_id(user)) {
+        match user.as_str().filter(|user| is_user_id(user) && !is_refused(user)) {
             Some(user) => users.push(user.to_owned()),
             None => {
                 return Err(json!({"message": format!(

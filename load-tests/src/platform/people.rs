@@ -12,6 +12,8 @@ pub struct Person {
     pub friend: bool,
     /// Has blocked it.
     pub blocked: bool,
+    /// An id that LINE refuses (400), whatever it looks like.
+    pub refused: bool,
     /// When they last wrote to it, ms.
     pub wrote_at: Option<i64>,
     /// The name that their profile shows.

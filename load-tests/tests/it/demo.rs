@@ -1,0 +1,33 @@
+//! The demo's day on several seeds, and that its count notices.
+
+use load_tests::{
+    demo::{Demo, play},
+    oracle::Difference,
+};
+
+fn demo(seed: u64) -> Demo {
+    Demo { exit: true, seed, dir: None, small: true, drop_message: false, drop_row: false }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_agrees() {
+    for seed in [11, 12, 13] {
+        let played = play(&demo(seed)).await.expect("the day is played");
+        assert_eq!(played.outcome.differences, [], "seed {seed}");
+        played.end().await.expect("the roles end well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_taken_away_is_missed_by_name() {
+    let played = play(&Demo { drop_message: true, ..demo(21) }).await.expect("played");
+    let missed = played.outcome.differences.iter().any(|d| matches!(d, Difference::Missed { .. }));
+    assert!(missed, "{:?}", played.outcome.differences);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_taken_away_is_missed_by_name() {
+    let played = play(&Demo { drop_row: true, ..demo(22) }).await.expect("played");
+    let lost = &played.outcome.differences;
+    assert!(matches!(&lost[..], [Difference::ScanLost { .. }]), "{lost:?}");
+}

@@ -1,0 +1,6 @@
+//! The whole path on real bytes, and the stand-in that it is judged by.
+#![allow(clippy::print_stdout)]
+
+mod demo;
+mod platform;
+mod sending;

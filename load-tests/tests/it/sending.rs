@@ -1,0 +1,200 @@
+//! The sender against the stand-in, with each fault alone: everybody exactly once.
+
+use console::view::JobView;
+use load_tests::{
+    demo::Stage,
+    oracle::Difference,
+    platform::faults::Fault,
+    scenario::{self, Scenario, Size},
+    verify::{JobRecord, Record},
+};
+use reqwest::{Method, StatusCode};
+
+/// Enough people for several chunks of each way.
+const TOWN: Size = Size { facilities: 5, venues: 10, visitors: 2_500, scans: 6_000 };
+
+struct Town {
+    stage: Stage,
+    day: Scenario,
+    _dir: tempfile::TempDir,
+}
+
+impl Town {
+    async fn open(seed: u64) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let day = scenario::make(seed, TOWN, load_tests::platform::Clock::default().now());
+        let stage = Stage::open(dir.path(), &day, seed, &[]).await.expect("everything starts");
+        stage.deliver(&day, seed).await.expect("the day is delivered");
+        Self { stage, day, _dir: dir }
+    }
+
+    async fn approve(&self) -> JobRecord {
+        let job = &self.day.jobs[0];
+        let approved = self.stage.officials.submit_and_approve(job, &self.stage.places).await;
+        approved.expect("submitted and approved")
+    }
+
+    async fn wait_for(&self, job: &JobRecord, wished: impl FnMut(&JobView) -> bool) -> JobView {
+        self.stage.officials.wait_for(&job.id, wished).await.expect("the job gets there")
+    }
+
+    async fn act(&self, job: &JobRecord, action: &str) -> StatusCode {
+        let officials = &self.stage.officials;
+        let path = format!("/api/v1/exposure-jobs/{}/{action}", job.id);
+        let answer = officials.call(&officials.approver, Method::POST, &path, None).await;
+        answer.expect("an answer").0
+    }
+
+    /// What the stand-in accepted, against the independent count.
+    fn differences(&self, job: &JobRecord) -> Vec<Difference> {
+        let record = Record {
+            journal: self.stage.platform.journal.lock().clone(),
+            places: self.stage.places.clone(),
+            jobs: vec![job.clone()],
+        };
+        assert_eq!(record.journal.violations, [""; 0]);
+        record.evidence().judge_messages()
+    }
+}
+
+fn completed(view: &JobView) -> bool {
+    view.state == "completed"
+}
+
+fn paused(view: &JobView) -> bool {
+    view.state == "paused"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_alone_and_all_together() {
+    use Fault::*;
+    let one = |fault| vec![(fault, 0.4)];
+    let mixed = vec![(ErrorBefore, 0.1), (ErrorAfter, 0.1), (ResetAfter, 0.1), (TooFast, 0.1)];
+    let cases = [one(ErrorBefore), one(ErrorAfter), one(ResetAfter), one(TooFast), mixed];
+    for (n, case) in cases.into_iter().enumerate() {
+        let town = Town::open(100 + n as u64).await;
+        {
+            let mut faults = town.stage.platform.faults.lock();
+            for (fault, share) in &case {
+                faults.share("multicast", *fault, *share);
+                faults.share("push", *fault, *share / 4.0);
+            }
+            // At least one request meets each, whatever the dice say.
+            let each: Vec<Fault> = case.iter().map(|(fault, _)| *fault).collect();
+            faults.next("multicast", &each);
+            faults.next("push", &each);
+        }
+        let job = town.approve().await;
+        let view = town.wait_for(&job, completed).await;
+        assert_eq!(town.differences(&job), [], "{case:?}");
+        assert_eq!(view.progress.accepted, view.progress.targeted, "{case:?}");
+        assert!(view.progress.targeted > 1_000, "{:?}", view.progress);
+        town.stage.end().await.expect("the roles end well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes() {
+    let town = Town::open(110).await;
+    {
+        let mut faults = town.stage.platform.faults.lock();
+        faults.next("multicast", &[Fault::HangAfter, Fault::HangBefore]);
+        faults.next("push", &[Fault::HangBefore, Fault::HangAfter]);
+    }
+    let job = town.approve().await;
+    // While they hang, the others go out.
+    let view = town.wait_for(&job, |view| view.progress.accepted > 400).await;
+    assert_eq!(view.state, "sending");
+    town.wait_for(&job, completed).await;
+    assert_eq!(town.differences(&job), []);
+    town.stage.end().await.expect("the roles end well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_pause_the_job_with_their_cause_and_it_goes_on() {
+    for (n, (fault, code)) in
+        [(Fault::Unauthorized, "unauthorized"), (Fault::Forbidden, "forbidden")]
+            .into_iter()
+            .enumerate()
+    {
+        let town = Town::open(120 + n as u64).await;
+        town.stage.platform.faults.lock().share("multicast", fault, 1.0);
+        let job = town.approve().await;
+        let view = town.wait_for(&job, paused).await;
+        assert_eq!(view.paused.map(|paused| paused.code).as_deref(), Some(code));
+        town.stage.platform.faults.lock().clear();
+        assert_eq!(town.act(&job, "resume").await, StatusCode::OK);
+        town.wait_for(&job, completed).await;
+        assert_eq!(town.differences(&job), []);
+        town.stage.end().await.expect("the roles end well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_is_too_small_pauses_before_anything_is_sent() {
+    let town = Town::open(130).await;
+    town.stage.platform.set_quota(Some(100));
+    let job = town.approve().await;
+    let view = town.wait_for(&job, paused).await;
+    assert_eq!(view.paused.map(|paused| paused.code).as_deref(), Some("quota"));
+    assert_eq!(view.progress.targeted, 0);
+    assert!(town.stage.platform.journal.lock().accepted.is_empty());
+    town.stage.platform.set_quota(None);
+    assert_eq!(town.act(&job, "resume").await, StatusCode::OK);
+    town.wait_for(&job, completed).await;
+    assert_eq!(town.differences(&job), []);
+    town.stage.end().await.expect("the roles end well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_line_refuses_stop_nobody_else() {
+    let town = Town::open(140).await;
+    let refused: Vec<String> = {
+        let evidence = Record {
+            journal: town.stage.platform.journal.lock().clone(),
+            places: town.stage.places.clone(),
+            jobs: Vec::new(),
+        };
+        let job = &town.day.jobs[0];
+        let told = evidence.evidence().expected(&load_tests::oracle::Job {
+            id: String::new(),
+            venues: job.venues.iter().map(|n| town.stage.places[*n].0.clone()).collect(),
+            from: job.from,
+            to: job.to,
+            padding_minutes: i64::from(job.padding_minutes),
+            messages: [("ja".to_owned(), String::new())].into(),
+        });
+        told.people.into_keys().step_by(300).collect()
+    };
+    for user in &refused {
+        town.stage.platform.people.lock().of(user).refused = true;
+    }
+    let job = town.approve().await;
+    let view = town.wait_for(&job, completed).await;
+    assert_eq!(view.progress.invalid, refused.len() as u64);
+    assert_eq!(view.progress.accepted + view.progress.invalid, view.progress.targeted);
+    let missed: Vec<_> = town.differences(&job);
+    assert_eq!(missed.len(), refused.len(), "{missed:?}");
+    let named =
+        |d: &Difference| matches!(d, Difference::Missed { user, .. } if refused.contains(user));
+    assert!(missed.iter().all(named), "{missed:?}");
+    town.stage.end().await.expect("the roles end well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_sends_no_more_and_says_how_far_it_was() {
+    let town = Town::open(150).await;
+    // Every multicast fails until the job is cancelled.
+    town.stage.platform.faults.lock().share("multicast", Fault::ErrorBefore, 1.0);
+    let job = town.approve().await;
+    town.wait_for(&job, |view| view.progress.retrying > 0).await;
+    assert_eq!(town.act(&job, "cancel").await, StatusCode::OK);
+    town.stage.platform.faults.lock().clear();
+    let view = town.wait_for(&job, |view| view.state == "cancelled").await;
+    assert_eq!(town.act(&job, "resume").await, StatusCode::CONFLICT);
+    assert!(view.progress.accepted < view.progress.targeted);
+    assert_eq!(view.progress.pending, 0);
+    let accepted = town.stage.platform.journal.lock().accepted.len();
+    town.stage.end().await.expect("the roles end well");
+    assert!(accepted < usize::try_from(view.progress.targeted).expect("a number"));
+}

@@ -117,7 +117,9 @@ mod tests {
         let spaced = SIGNATURE.replace('G', " G");
         let unpadded = SIGNATURE.trim_end_matches('=');
         let url_safe = SIGNATURE.replace('+', "-");
+        // Its last character has bits that 32 bytes do not have.
         let upper = SIGNATURE.to_uppercase();
+        let zeros = format!("{}=", "A".repeat(43));
         let cases = [
             (&[SECRET][..], BODY, None, Missing),
             (&[SECRET], BODY, Some(""), Malformed),
@@ -125,7 +127,8 @@ mod tests {
             (&[SECRET], BODY, Some(&spaced), Malformed),
             (&[SECRET], BODY, Some(unpadded), Malformed),
             (&[SECRET], BODY, Some(&url_safe), Malformed),
-            (&[SECRET], BODY, Some(&upper), Wrong),
+            (&[SECRET], BODY, Some(&upper), Malformed),
+            (&[SECRET], BODY, Some(&zeros), Wrong),
             (&[SECRET], b"{}", Some(SIGNATURE), Wrong),
             (&["another"], BODY, Some(SIGNATURE), Wrong),
             (&[], BODY, Some(SIGNATURE), Wrong),

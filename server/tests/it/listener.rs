@@ -1,0 +1,125 @@
+//! Connections that are slow, idle or too many; and the drain.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, routing::get};
+use server::listener::{Limits, bind, serve};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+};
+use tokio_util::sync::CancellationToken;
+
+const SHORT: Limits = Limits {
+    header_timeout: Duration::from_millis(200),
+    idle_timeout: Duration::from_millis(300),
+    max_connections: 2,
+};
+
+struct Listening {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+async fn listen(limits: Limits, router: Router) -> Listening {
+    let listener = bind("test", ([127, 0, 0, 1], 0).into()).await.expect("it binds");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, router, limits, stop.clone()));
+    Listening { address, stop, task }
+}
+
+fn hello() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+impl Listening {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("a connection")
+    }
+}
+
+/// Everything until the other side closes.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset is an end, too.
+    let _ = stream.read_to_end(&mut text).await;
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test]
+async fn a_header_that_never_ends_is_given_up() {
+    let listening = listen(SHORT, hello()).await;
+    let mut stream = listening.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").await.expect("written");
+    let said = rest(stream).await;
+    assert!(!said.contains("200"), "{said}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let listening = listen(SHORT, hello()).await;
+    assert_eq!(rest(listening.connect().await).await, "");
+    let mut stream = listening.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+    let said = rest(stream).await;
+    assert!(said.contains("200 OK") && said.ends_with("hello"), "{said}");
+}
+
+#[tokio::test]
+async fn idle_connections_without_end_do_not_keep_others_out() {
+    let listening = listen(SHORT, hello()).await;
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        idle.push(listening.connect().await);
+    }
+    let mut stream = listening.connect().await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("written");
+    assert!(rest(stream).await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_request_with_two_lengths_is_refused() {
+    let listening = listen(SHORT, hello()).await;
+    for header in ["Content-Length: 5\r\nContent-Length: 6\r\n", "Transfer-Encoding: nonsense\r\n"]
+    {
+        let mut stream = listening.connect().await;
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{header}\r\nhello");
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let said = rest(stream).await;
+        assert!(said.starts_with("HTTP/1.1 400"), "{header}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
+    let (begun, has_begun) = oneshot::channel::<()>();
+    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let both = std::sync::Arc::new(tokio::sync::Mutex::new(Some((begun, may_go_on))));
+    let router = Router::new().route(
+        "/",
+        get(move || async move {
+            if let Some((begun, may_go_on)) = both.lock().await.take() {
+                begun.send(()).expect("the test waits");
+                may_go_on.await.expect("the test goes on");
+            }
+            "done"
+        }),
+    );
+    let limits = Limits { idle_timeout: Duration::from_secs(60), ..SHORT };
+    let listening = listen(limits, router).await;
+    let mut stream = listening.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+    has_begun.await.expect("the request has begun");
+    listening.stop.cancel();
+    go_on.send(()).expect("the request goes on");
+    let said = rest(stream).await;
+    assert!(said.contains("200 OK") && said.ends_with("done"), "{said}");
+    listening.task.await.expect("it ends");
+    assert!(TcpStream::connect(listening.address).await.is_err());
+}

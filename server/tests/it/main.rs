@@ -1,0 +1,4 @@
+//! The real binary, and the listener that every role shares.
+
+mod binary;
+mod listener;

@@ -22,7 +22,7 @@
 
 mod journal;
 mod log;
-mod row;
+pub(crate) mod row;
 mod store;
 mod writer;
 
@@ -283,7 +283,7 @@ impl Shared {
 
 /// Why a write or a read of the engine failed.
 #[derive(Clone, Debug)]
-enum Failure {
+pub(crate) enum Failure {
     /// Too much waits already.
     Saturated,
     /// The writer has ended.
@@ -329,6 +329,12 @@ impl Failure {
         let (kind, message) = self.parts();
         StoreError::new(kind, message)
     }
+}
+
+/// For the model, which merges rows as the engine does.
+#[cfg(feature = "model")]
+pub(crate) fn into_store(failure: Failure) -> StoreError {
+    failure.into_store()
 }
 
 fn options() -> KeyspaceCreateOptions {

@@ -1,10 +1,37 @@
-//! A log and a store.
+//! A log and a store: the only crate that knows what is behind them.
+//!
+//! ```text
+//!  roles ──▶ Log, Store (contracts) ──▶ AnyLog, AnyStore ──▶ embedded directory
+//!                  ▲                                    └──▶ another process's, by its socket
+//!             conformance
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`log`], [`store`] | the contracts, as documentation of the traits |
+//! | [`table`], [`rows`] | what tables are made of; every table and its typed rows |
+//! | [`error`], [`retry`] | errors by what to do about them; doing it |
+//! | [`follow`] | a topic folded into memory and kept current |
+//! | [`embedded`] | log and store of one machine, in one directory |
+//! | [`remote`] | a directory through the process that holds it |
+//! | [`any`] | the backend that a URL names |
+//! | [`conformance`] | the contracts, checked: what a backend must pass |
+//! | `model` | a backend in memory as nasty as a cluster, for tests (feature `model`) |
+//!
+//! Every error has a [`Kind`]: transient and saturated are tried again by [`retry`], invalid is
+//! told to whoever wrote it, fatal ends the role.
+//!
+//! Architecture invariant: no other crate names a storage engine, and no role knows which backend
+//! it has.
 
 pub mod any;
+pub mod conformance;
 pub mod embedded;
 pub mod error;
 pub mod follow;
 pub mod log;
+#[cfg(feature = "model")]
+pub mod model;
 pub mod remote;
 pub mod retry;
 pub mod rows;

@@ -13,7 +13,7 @@ use crate::{
 
 /// A row as it is kept: each column with the write timestamp that won.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct StoredRow {
+pub(crate) struct StoredRow {
     columns: Vec<Option<(i64, Value)>>,
     /// The latest write of the row, whatever columns it had.
     written_at: i64,
@@ -21,7 +21,7 @@ pub(super) struct StoredRow {
 
 impl StoredRow {
     /// Takes in one write. Commutative, associative, idempotent.
-    pub(super) fn merge(&mut self, mutation: &Mutation) {
+    pub(crate) fn merge(&mut self, mutation: &Mutation) {
         self.columns.resize(mutation.columns.len(), None);
         for (stored, written) in self.columns.iter_mut().zip(&mutation.columns) {
             let Some(written) = written else { continue };
@@ -44,7 +44,7 @@ impl StoredRow {
     }
 
     /// Removes what was written up to a timestamp; `None` where nothing is left.
-    pub(super) fn delete(mut self, timestamp: i64) -> Option<Self> {
+    pub(crate) fn delete(mut self, timestamp: i64) -> Option<Self> {
         if self.written_at <= timestamp {
             return None;
         }
@@ -65,18 +65,18 @@ impl StoredRow {
             .map_err(|_| Failure::Engine("a row in the data directory can't be read".to_owned()))
     }
 
-    pub(super) fn written_at(&self) -> i64 {
+    pub(crate) fn written_at(&self) -> i64 {
         self.written_at
     }
 
-    pub(super) fn into_cells(self, clustering: Vec<Value>) -> Cells {
+    pub(crate) fn into_cells(self, clustering: Vec<Value>) -> Cells {
         let columns = self.columns.into_iter().map(|c| c.map(|(_, value)| value)).collect();
         Cells { clustering, columns }
     }
 }
 
 /// Refuses a write that does not fit its table.
-pub(super) fn check(mutation: &Mutation, oldest_kept: i64) -> Result<(), Failure> {
+pub(crate) fn check(mutation: &Mutation, oldest_kept: i64) -> Result<(), Failure> {
     let table = mutation.table;
     let fits = check_values(table.partition, &mutation.partition)
         && check_values(table.clustering, &mutation.clustering)
@@ -99,7 +99,7 @@ pub(super) fn check(mutation: &Mutation, oldest_kept: i64) -> Result<(), Failure
     Ok(())
 }
 
-pub(super) fn check_values(columns: &[Column], values: &[Value]) -> bool {
+pub(crate) fn check_values(columns: &[Column], values: &[Value]) -> bool {
     columns.len() == values.len()
         && columns.iter().zip(values).all(|(column, value)| value.column_type() == column.1)
 }

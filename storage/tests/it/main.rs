@@ -1,3 +1,5 @@
 //! The conformance suites on every backend, and what only the embedded one promises.
 
 mod embedded;
+mod follow;
+mod suites;

@@ -179,3 +179,68 @@ async fn resolved<S: Store>(
     }
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::{
+        ids::{JobId, PlanId},
+        sending::ChunkNumber,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn key() -> PartKey {
+        let (job, plan) = (JobId(Uuid::nil()), PlanId(Uuid::nil()));
+        part(ChunkKey { job, plan, chunk: ChunkNumber(0) }, Path::whole())
+    }
+
+    fn attempt(at: i64) -> AttemptRow {
+        let (part, sender) = (key(), Uuid::nil());
+        let attempted_at = EventTime(at);
+        AttemptRow { part, attempted_at, sender, exclusions: Vec::new(), body_hash: [0; 32] }
+    }
+
+    fn outcome(at: i64, result: SendResult) -> OutcomeRow {
+        let (attempted_at, answered_at) = (EventTime(at), EventTime(at + 1));
+        let (part, sender) = (key(), Uuid::nil());
+        OutcomeRow { part, attempted_at, sender, result, request_id: None, answered_at }
+    }
+
+    #[test]
+    fn the_guard_counts_from_the_oldest_attempt_whose_answer_is_unknown() {
+        let attempts = vec![attempt(0), attempt(HOUR), attempt(2 * HOUR)];
+        let refused = vec![outcome(0, SendResult::Refused), outcome(HOUR, SendResult::Ambiguous)];
+        let ledger = PartLedger { attempts, outcomes: refused };
+        let limit = HOUR + UNDECIDED_AFTER_MS;
+        assert!(!ledger.is_too_late(EventTime(limit - 1), 0));
+        assert!(ledger.is_too_late(EventTime(limit), 0));
+        // Clocks may be apart: then it is too late sooner.
+        assert!(ledger.is_too_late(EventTime(limit - 300_000), 300_000));
+        assert!(!ledger.is_too_late(EventTime(limit - 300_001), 300_000));
+    }
+
+    #[test]
+    fn definite_refusals_are_never_too_late() {
+        let ledger = PartLedger {
+            attempts: vec![attempt(0)],
+            outcomes: vec![outcome(0, SendResult::Refused)],
+        };
+        assert!(!ledger.is_too_late(EventTime(i64::MAX / 2), 0));
+        assert_eq!(ledger.state(), PartState::Open { tried: false });
+        let ledger = PartLedger { outcomes: Vec::new(), ..ledger };
+        assert_eq!(ledger.state(), PartState::Open { tried: true });
+        assert!(ledger.is_too_late(EventTime(UNDECIDED_AFTER_MS), 0));
+    }
+
+    #[test]
+    fn acceptance_outweighs_everything() {
+        for other in SendResult::ALL {
+            let outcomes = vec![outcome(0, other), outcome(1, SendResult::Accepted)];
+            let ledger = PartLedger { attempts: vec![attempt(0), attempt(1)], outcomes };
+            assert_eq!(ledger.state(), PartState::Accepted, "{other:?}");
+        }
+    }
+}

@@ -39,6 +39,9 @@ struct Line {
     /// Where; a loopback address.
     #[arg(long, default_value = "127.0.0.1:8090")]
     listen: std::net::SocketAddr,
+    /// Decides which requests meet a fault.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Args)]
@@ -75,12 +78,16 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Line(line) => {
             let channel = Channel::default();
-            let platform = Platform::new(channel.clone(), 1);
+            let platform = Platform::new(channel.clone(), line.seed);
             let serving = platform.serve(line.listen).await?;
             println!("a stand-in for LINE: line.api_url = \"{}\"", serving.url());
             println!("line.channel_id = \"{}\"", channel.id);
             println!("line.channel_secrets = [\"{}\"]", channel.secret);
             println!("line.bot_user_id = \"{}\"", channel.bot_user_id);
+            println!(
+                "steer it at {}/_standin/faults people clock quota webhook journal",
+                serving.url()
+            );
             tokio::signal::ctrl_c().await?;
             Ok(ExitCode::SUCCESS)
         }

@@ -9,11 +9,13 @@
 //! | [`people`] | friends, blocked, friends from before |
 //! | [`faults`] | what can be made to go wrong |
 //! | [`journal`] | everything that was sent and accepted |
+//! | `admin` | how a stand-in that runs by itself is steered |
 //! | [`webhooks`] | events as LINE sends them: signed, several in a body, delivered again |
 //!
 //! It talks to loopback addresses only. Its clock can be moved, so that what LINE does after 24
 //! hours can be seen at once.
 
+mod admin;
 pub mod api;
 pub mod check;
 pub mod faults;
@@ -119,7 +121,7 @@ impl Platform {
         }
         let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let router = api::router(Arc::clone(self));
+        let router = api::router(Arc::clone(self)).merge(admin::router(Arc::clone(self)));
         let task = tokio::spawn(async move {
             // It ends with the handle; an error of the listener shows as refused connections.
             let _ = axum::serve(listener, router).await;

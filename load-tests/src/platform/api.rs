@@ -23,6 +23,20 @@ const MAX_BODY: usize = 2 << 20;
 /// Longer than any client waits.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
+/// The endpoints, as faults and the journal name them.
+pub const ENDPOINTS: [&str; 10] = [
+    "multicast",
+    "push",
+    "reply",
+    "validate",
+    "quota",
+    "consumption",
+    "profile",
+    "followers",
+    "info",
+    "webhook_endpoint",
+];
+
 type Shared = State<Arc<Platform>>;
 
 /// The API's routes.

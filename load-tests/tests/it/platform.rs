@@ -367,3 +367,27 @@ async fn it_talks_to_loopback_only() {
     }
     assert!(WebhookSender::new(platform, "http://[::1]:9/webhook").is_ok());
 }
+
+#[tokio::test]
+async fn a_stand_in_that_runs_by_itself_is_steered_over_http() {
+    let line = Line::open().await;
+    let steer = async |path: &str, body: Value| {
+        line.post(&format!("/_standin/{path}"), None, &body).await.status
+    };
+    let fault = json!({"endpoint": "multicast", "fault": "error_after", "next": 1});
+    assert_eq!(steer("faults", fault).await, 204);
+    assert_eq!(line.multicast(&key(1), &[FRIEND]).await.status, 500);
+    assert_eq!(line.multicast(&key(1), &[FRIEND]).await.status, 409);
+    let unknown = json!({"endpoint": "nothing", "fault": "error_after", "next": 1});
+    assert_eq!(steer("faults", unknown).await, 404);
+    assert_eq!(steer("quota", json!({"value": 1})).await, 204);
+    assert_eq!(line.multicast(&key(2), &[FRIEND]).await.status, 429);
+    assert_eq!(steer("quota", json!({})).await, 204);
+    assert_eq!(steer("people", json!([{"user": USER, "friend": true}])).await, 204);
+    assert_eq!(line.multicast(&key(3), &[USER]).await.status, 200);
+    let journal = line.get("/_standin/journal").await;
+    let reached = journal.body["accepted"].as_array().expect("a list");
+    assert!(reached.iter().all(|accepted| accepted["reaches"] == true), "{reached:?}");
+    assert_eq!(steer("clock", json!({"advance_ms": 901_000})).await, 204);
+    assert_eq!(line.multicast(&key(4), &[FRIEND]).await.status, 401);
+}

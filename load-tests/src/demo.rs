@@ -195,6 +195,15 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
 
     let mut differences = verify::verify(&stage.running.store(), &record).await?;
     differences.extend(figures(&record, &finished));
+    let evidence = record.evidence();
+    for (job, asked) in evidence.jobs.iter().zip(&day.jobs) {
+        let counts = stage.officials.preview(asked, &record.places).await?;
+        let expected = evidence.expected(job);
+        let people = (expected.people.len() + expected.out_of_reach.len()) as u64;
+        // Small counts are withheld.
+        let said = counts.people.or(counts.fewer_than.map(|_| people.min(9))).unwrap_or(0);
+        figure(&mut differences, &format!("job {}: preview", job.id), people, said);
+    }
     let rejected = rejected(&stage.running).await?;
     for (cause, count) in expected_rejections() {
         let said = rejected.get(cause).copied().unwrap_or(0);
@@ -245,8 +254,8 @@ fn populate(platform: &Platform, day: &Scenario) {
     }
 }
 
-/// The configuration of the demo: all roles, embedded backends, free ports.
-fn config(
+/// The configuration of the demo: all roles, embedded backends, free ports; `more` overrides it.
+pub fn config(
     dir: &std::path::Path,
     api_url: &str,
     more: &[(&str, &str)],

@@ -28,7 +28,7 @@ use storage::{
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::memory::{ScanMemory, Seen, Seen::*};
+use self::memory::{ScanMemory, Seen::*};
 use crate::{
     config::Receipts,
     jobs::Clock,
@@ -179,27 +179,31 @@ fn scanned<L: Log, S: Store>(
     memory: &mut ScanMemory,
 ) -> Option<Due> {
     let scan = Scan::decode(&record.value).ok()?;
-    let seen: Seen = memory.see(record.position.partition, &scan);
+    let place = deps.registry.read(|registry| {
+        let (facility, venue) = registry.venue(scan.venue)?;
+        let counts = venue.accepts(scan.issue, scan.scanned_at);
+        Some(counts.then(|| format!("{} {}", facility.name, venue.name)))
+    });
+    let said = match place {
+        // Nothing was recorded, so nothing is remembered.
+        Some(None) => Said::Retired,
+        place => match memory.see(record.position.partition, &scan) {
+            Redelivered => {
+                count("redelivery");
+                return None;
+            }
+            Before(at) => Said::Already { at },
+            First => {
+                let place = place.flatten().unwrap_or_default();
+                Said::Recorded { place, at: scan.scanned_at }
+            }
+        },
+    };
     let token = scan.reply_token.clone()?;
     if is_late(scan.received_at, (deps.clock)()) {
         count("too_late");
         return None;
     }
-    let said = match seen {
-        Redelivered => {
-            count("redelivery");
-            return None;
-        }
-        Before(at) => Said::Already { at },
-        First => deps.registry.read(|registry| match registry.venue(scan.venue) {
-            Some((_, venue)) if !venue.accepts(scan.issue, scan.scanned_at) => Said::Retired,
-            Some((facility, venue)) => {
-                let place = format!("{} {}", facility.name, venue.name);
-                Said::Recorded { place, at: scan.scanned_at }
-            }
-            None => Said::Recorded { place: String::new(), at: scan.scanned_at },
-        }),
-    };
     let keys = deps.keys.load();
     let user = keys.open_scan(scan.epoch, scan.venue, scan.pseudonym, &scan.sealed).ok()?;
     let visitor = keys.visitor(&user);

@@ -96,28 +96,27 @@ impl Officials {
             .collect()
     }
 
+    /// Asks how many people a job would reach.
+    pub async fn preview(
+        &self,
+        job: &scenario::Job,
+        places: &[(String, String, i64)],
+    ) -> anyhow::Result<Counts> {
+        let path = "/api/v1/exposure-jobs/preview";
+        let body = request(job, places);
+        let (status, counts) = self.call(&self.drafter, Method::POST, path, Some(&body)).await?;
+        ensure!(status == StatusCode::OK, "preview: {status} {counts}");
+        Ok(serde_json::from_value(counts)?)
+    }
+
     /// Submits a job, fails to approve it alone, has it approved by the other.
     pub async fn submit_and_approve(
         &self,
         job: &scenario::Job,
         places: &[(String, String, i64)],
     ) -> anyhow::Result<JobRecord> {
-        let record = job_record(String::new(), job, places);
-        let body = json!({
-            "venues": record.venues,
-            "window": {
-                "from": EventTime(job.from).to_rfc3339_jst(),
-                "to": EventTime(job.to).to_rfc3339_jst(),
-            },
-            "padding_minutes": job.padding_minutes,
-            "messages": record.messages,
-            "reference": job.reference,
-        });
-        let path = "/api/v1/exposure-jobs/preview";
-        let (status, counts) = self.call(&self.drafter, Method::POST, path, Some(&body)).await?;
-        ensure!(status == StatusCode::OK, "preview: {status} {counts}");
-        let _: Counts = serde_json::from_value(counts)?;
-
+        self.preview(job, places).await?;
+        let body = request(job, places);
         let path = "/api/v1/exposure-jobs";
         let (status, view) = self.call(&self.drafter, Method::POST, path, Some(&body)).await?;
         ensure!(status == StatusCode::CREATED, "submit: {status} {view}");
@@ -181,4 +180,19 @@ impl Officials {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// A job as the API takes it.
+fn request(job: &scenario::Job, places: &[(String, String, i64)]) -> Value {
+    let record = job_record(String::new(), job, places);
+    json!({
+        "venues": record.venues,
+        "window": {
+            "from": EventTime(job.from).to_rfc3339_jst(),
+            "to": EventTime(job.to).to_rfc3339_jst(),
+        },
+        "padding_minutes": job.padding_minutes,
+        "messages": record.messages,
+        "reference": job.reference,
+    })
 }

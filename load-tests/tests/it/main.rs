@@ -3,4 +3,5 @@
 
 mod demo;
 mod platform;
+mod receipts;
 mod sending;

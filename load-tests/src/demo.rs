@@ -132,7 +132,10 @@ impl Stage {
         if !file.exists() {
             server::keys::init(file, places_file, now, config.retention.days)?;
         }
-        let running = server::start(config.clone(), &server::Role::ALL).await?;
+        // The product and LINE live in one time, also where a test moves it.
+        let line = Arc::clone(&platform);
+        let clock = Arc::new(move || schemas::time::EventTime(line.clock.now()));
+        let running = server::start_by(config.clone(), &server::Role::ALL, clock).await?;
         running.readiness.all().await;
         let csv = import(&config, dir, day).await?;
         let console = running.console.context("the console listens")?;

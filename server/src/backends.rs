@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use storage::{
     any::{AnyLog, AnyStore, embedded_dir},
-    embedded::{Embedded, EmbeddedConfig, OpenError, system_clock},
+    embedded::{Clock, Embedded, EmbeddedConfig, OpenError, system_clock},
     remote::Remote,
 };
 
@@ -42,9 +42,9 @@ pub enum BackendError {
 }
 
 /// Opens log and store for roles: this process holds the directories.
-pub async fn open(config: &Config) -> Result<Backends, BackendError> {
+pub async fn open(config: &Config, clock: Clock) -> Result<Backends, BackendError> {
     let (log_dir, store_dir) = (embedded_dir(&config.log.url)?, embedded_dir(&config.store.url)?);
-    let how = EmbeddedConfig { retention_days: config.retention.days, clock: system_clock() };
+    let how = EmbeddedConfig { retention_days: config.retention.days, clock };
     let first = Embedded::open(&log_dir, how.clone()).await?;
     let log = AnyLog::Embedded(first.log());
     if log_dir == store_dir {
@@ -58,7 +58,7 @@ pub async fn open(config: &Config) -> Result<Backends, BackendError> {
 
 /// Opens log and store for a tool: where another process holds a directory, through its socket.
 pub async fn open_or_reach(config: &Config) -> Result<Backends, BackendError> {
-    match open(config).await {
+    match open(config, system_clock()).await {
         Err(BackendError::Open(OpenError::InUse { .. })) => {}
         opened => return opened,
     }

@@ -23,4 +23,4 @@ pub mod roles;
 pub mod tools;
 
 pub use config::{Config, ConfigError};
-pub use roles::{Role, Running, StartError, start};
+pub use roles::{Role, Running, StartError, start, start_by};

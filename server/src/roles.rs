@@ -8,7 +8,7 @@ use notifier::line::{LineClient, LineConfig};
 use schemas::{identity::KeyRing, job::JobContent, place_code::PlaceKeys};
 use storage::{
     any::{AnyLog, AnyStore},
-    embedded::system_clock,
+    embedded::{Clock, system_clock},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -134,8 +134,13 @@ struct Held {
     secrets: ChannelSecrets,
 }
 
-/// Starts roles in this process.
+/// Starts roles in this process, by the machine's clock.
 pub async fn start(config: Config, roles: &[Role]) -> Result<Running, StartError> {
+    start_by(config, roles, system_clock()).await
+}
+
+/// Starts roles in this process, by a clock that a simulation moves.
+pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Running, StartError> {
     let roles: BTreeSet<Role> = roles.iter().copied().collect();
     let has = |role| roles.contains(&role);
     if has(Role::Ingest) || has(Role::Notifier) {
@@ -149,7 +154,7 @@ pub async fn start(config: Config, roles: &[Role]) -> Result<Running, StartError
     })
     .map_err(|_| StartError::Client)?;
     let recorder = admin::recorder();
-    let backends = backends::open(&config).await?;
+    let backends = backends::open(&config, clock.clone()).await?;
     let admin_listener = listener::bind("admin", config.admin.listen).await?;
     let ingest_listener = match has(Role::Ingest) {
         true => Some(listener::bind("ingest", config.ingest.listen).await?),
@@ -170,7 +175,6 @@ pub async fn start(config: Config, roles: &[Role]) -> Result<Running, StartError
     let limits = Limits::from(&config.listener);
     let mut listeners = JoinSet::new();
     let mut tasks: JoinSet<Result<(), Ended>> = JoinSet::new();
-    let clock = system_clock();
     let (log, store) = (backends.log.clone(), backends.store.clone());
 
     let router = admin::router(readiness.clone(), recorder.clone());

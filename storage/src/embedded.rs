@@ -10,11 +10,11 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`writer`] | one thread turns everything to be written into batches, one fsync each |
-//! | [`log`] | appends, readers, groups |
-//! | [`store`] | pages of rows |
-//! | [`row`] | how rows merge, how keys are ordered |
-//! | [`journal`] | tells a torn tail from corruption |
+//! | `writer` | one thread turns everything to be written into batches, one fsync each |
+//! | `log` | appends, readers, groups |
+//! | `store` | pages of rows |
+//! | `row` | how rows merge, how keys are ordered |
+//! | `journal` | tells a torn tail from corruption |
 //!
 //! Every log record lies in the keyspace of its topic under (partition, offset); every row in the
 //! keyspace of its table, or of its table and event day. Group commit: whatever waits when a batch

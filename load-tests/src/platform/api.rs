@@ -13,7 +13,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Platform, check,
+    Broken, Platform, check,
     faults::Fault,
     journal::{Accepted, Reply, Request},
 };
@@ -174,7 +174,7 @@ impl Platform {
             }
             Some(Fault::ResetAfter) => {
                 self.note(endpoint, 0, people);
-                reset()
+                broken()
             }
             _ => {
                 self.note(endpoint, answer.status.as_u16(), people);
@@ -221,17 +221,11 @@ impl Platform {
     }
 }
 
-/// A broken connection: the header promises more than comes.
-fn reset() -> Response {
-    let broken = futures_util::stream::iter([
-        Ok(Bytes::from_static(b"{")),
-        Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset")),
-    ]);
-    let response = Response::builder()
-        .status(StatusCode::INTERNAL_SERVER_ERROR)
-        .header(header::CONTENT_LENGTH, "2")
-        .body(Body::from_stream(broken));
-    response.unwrap_or_default()
+/// An answer that never arrives.
+fn broken() -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Broken);
+    response
 }
 
 fn parse(body: &[u8]) -> Result<Value, Answer> {

@@ -17,7 +17,7 @@ pub enum Fault {
     HangAfter,
     /// Never answered, and not accepted.
     HangBefore,
-    /// Accepted; the connection breaks in the middle of the answer's header.
+    /// Accepted; the connection breaks before the answer.
     ResetAfter,
     /// 429: too fast.
     TooFast,

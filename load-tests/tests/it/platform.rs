@@ -289,6 +289,44 @@ async fn too_fast_is_what_line_calls_too_fast() {
     assert_eq!(accepted + refused, 260);
 }
 
+/// Each fault is what it says, and what was accepted behind it is.
+#[tokio::test]
+async fn faults_are_real() {
+    use load_tests::platform::faults::Fault;
+    let line = Line::open().await;
+    let strike = |fault| line.platform.faults.lock().next("multicast", &[fault]);
+    let accepted = || line.platform.journal.lock().accepted.len();
+    let refusals = [
+        (Fault::ErrorBefore, 500),
+        (Fault::TooFast, 429),
+        (Fault::QuotaGone, 429),
+        (Fault::Unauthorized, 401),
+        (Fault::Forbidden, 403),
+    ];
+    for (n, (fault, status)) in (0..).zip(refusals) {
+        strike(fault);
+        assert_eq!(line.multicast(&key(n), &[FRIEND]).await.status, status, "{fault:?}");
+        assert_eq!(accepted(), 0, "{fault:?}");
+    }
+    strike(Fault::ErrorAfter);
+    assert_eq!(line.multicast(&key(10), &[FRIEND]).await.status, 500);
+    assert_eq!(accepted(), 1);
+    let send = |n| {
+        let request = line.request(Method::POST, "/v2/bot/message/multicast");
+        request.header("X-Line-Retry-Key", key(n)).json(&multicast(&[FRIEND])).send()
+    };
+    strike(Fault::ResetAfter);
+    let error = send(11).await.expect_err("the connection breaks");
+    assert!(!error.is_timeout() && !error.is_connect(), "{error:?}");
+    assert_eq!(accepted(), 2);
+    for (n, fault, then) in [(12, Fault::HangAfter, 3), (13, Fault::HangBefore, 3)] {
+        strike(fault);
+        let hung = tokio::time::timeout(std::time::Duration::from_millis(200), send(n)).await;
+        assert!(hung.is_err(), "{fault:?}");
+        assert_eq!(accepted(), then, "{fault:?}");
+    }
+}
+
 #[tokio::test]
 async fn who_is_reached() {
     let line = Line::open().await;

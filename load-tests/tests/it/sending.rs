@@ -21,9 +21,14 @@ struct Town {
 
 impl Town {
     async fn open(seed: u64) -> Self {
+        Self::open_with(seed, &[]).await
+    }
+
+    async fn open_with(seed: u64, variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let day = scenario::make(seed, TOWN, load_tests::platform::Clock::default().now());
-        let stage = Stage::open(dir.path(), &day, seed, &[]).await.expect("everything starts");
+        let stage =
+            Stage::open(dir.path(), &day, seed, variables).await.expect("everything starts");
         stage.deliver(&day, seed).await.expect("the day is delivered");
         Self { stage, day, _dir: dir }
     }
@@ -197,4 +202,95 @@ async fn a_cancelled_job_sends_no_more_and_says_how_far_it_was() {
     let accepted = town.stage.platform.journal.lock().accepted.len();
     town.stage.end().await.expect("the roles end well");
     assert!(accepted < usize::try_from(view.progress.targeted).expect("a number"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeps_find_those_whose_scans_came_late_and_nobody_twice() {
+    let sweeps = [("ANSHIN__SENDING__SWEEP_AFTER_SECONDS", "3,9")];
+    let town = Town::open_with(160, &sweeps).await;
+    let job = town.approve().await;
+    let first = town.wait_for(&job, completed).await.progress;
+    // A scan of that evening that LINE delivers only now, of somebody who was nowhere else.
+    let late = load_tests::platform::webhooks::Event::new(
+        format!("U{:032x}", 0xabc_u32),
+        town.day.jobs[0].from,
+        load_tests::platform::journal::What::Text {
+            message: "1".to_owned(),
+            text: format!("チェックイン {}", town.stage.places[town.day.jobs[0].venues[0]].1),
+        },
+    );
+    town.stage.sender.deliver_surely(&[late], tokio::time::Instant::now()).await;
+    let view = town.wait_for(&job, |view| view.state == "closed").await;
+    assert_eq!(view.progress.targeted, first.targeted + 1);
+    assert_eq!(view.progress.accepted, first.accepted + 1);
+    assert_eq!(town.differences(&job), []);
+    town.stage.end().await.expect("the roles end well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unclear_for_too_long_is_decided_by_two_officials() {
+    for (resend, times) in [(false, 1), (true, 2)] {
+        let town = Town::open(170).await;
+        let approver = |name: &str| {
+            let name = name.parse().expect("a name");
+            let store = town.stage.running.store();
+            async move {
+                let role = storage::rows::access::Role::Approver;
+                server::tools::create_token(&store, name, role).await.expect("a token")
+            }
+        };
+        let second = approver("ito").await;
+        // LINE takes every multicast and says that it failed.
+        town.stage.platform.faults.lock().share("multicast", Fault::ErrorAfter, 1.0);
+        let job = town.approve().await;
+        let view = town
+            .wait_for(&job, |view| {
+                let p = view.progress;
+                p.pending == 0 && p.retrying > 0 && p.retrying + p.accepted == p.targeted
+            })
+            .await;
+        let unclear = view.progress.retrying;
+        // LINE will have forgotten the keys: nothing is sent again by itself.
+        town.stage.platform.clock.advance(24 * 3_600_000);
+        let view = town
+            .wait_for(&job, |view| view.progress.undecided > 0 && view.progress.retrying == 0)
+            .await;
+        assert_eq!(view.state, "sending");
+        assert_eq!(view.progress.undecided, unclear);
+        town.stage.platform.faults.lock().clear();
+
+        let decide = |token: String, chunk: String| {
+            let path = format!("/api/v1/exposure-jobs/{}/decide", job.id);
+            let body = serde_json::json!({"chunk": chunk, "resend": resend});
+            let officials = &town.stage.officials;
+            async move {
+                officials.call(&token, Method::POST, &path, Some(&body)).await.expect("an answer").0
+            }
+        };
+        for undecided in view.undecided_chunks {
+            let first = town.stage.officials.approver.clone();
+            assert_eq!(decide(first.clone(), undecided.chunk.clone()).await, StatusCode::OK);
+            assert_eq!(decide(first, undecided.chunk.clone()).await, StatusCode::CONFLICT);
+            assert_eq!(decide(second.clone(), undecided.chunk).await, StatusCode::OK);
+        }
+        let view = town.wait_for(&job, completed).await;
+        let journal = town.stage.platform.journal.lock().clone();
+        let mut counts = std::collections::BTreeMap::new();
+        for accepted in &journal.accepted {
+            *counts.entry(&accepted.user).or_insert(0) += 1;
+        }
+        // Exactly what was decided: those of the unclear chunks once, or once more.
+        let again = counts.values().filter(|count| **count == times).count() as u64;
+        if resend {
+            assert_eq!(again, unclear);
+            assert_eq!(view.progress.undecided, 0);
+            assert_eq!(view.progress.accepted, view.progress.targeted);
+        } else {
+            assert_eq!(counts.len() as u64, view.progress.targeted);
+            assert_eq!(again, view.progress.targeted);
+            assert_eq!(view.progress.undecided, unclear);
+        }
+        assert!(journal.violations.is_empty(), "{:?}", journal.violations);
+        town.stage.end().await.expect("the roles end well");
+    }
 }

@@ -188,8 +188,16 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     for embedded in &backends.held {
         let (embedded, stop) = (embedded.clone(), work.clone());
         tasks.spawn(async move {
-            let served = storage::remote::serve(&embedded, stop).await;
-            served.map_err(|error| Ended { role: "tools' socket", why: error.to_string() })
+            tokio::select! {
+                served = storage::remote::serve(&embedded, stop) => {
+                    served.map_err(|error| Ended { role: "tools' socket", why: error.to_string() })
+                }
+                // A process that can't write is of no use, and must not look as if it were.
+                () = embedded.failed() => {
+                    let why = "its data directory takes no more writes; the log says why";
+                    Err(Ended { role: "storage", why: why.to_owned() })
+                }
+            }
         });
     }
     if has(Role::Processor) {

@@ -156,6 +156,8 @@ struct Shared {
     /// Raised whenever records of a topic were appended; by topic.
     appended: Vec<watch::Sender<u64>>,
     groups: log::Groups,
+    /// Set when writing has failed for good.
+    failed: watch::Sender<bool>,
     /// Ends the sweep when the directory is closed.
     _sweep: tokio_util::sync::DropGuard,
     /// Held by the writer thread too, until it has closed the engine.
@@ -236,6 +238,7 @@ impl Embedded {
             bounds: RwLock::new(bounds),
             appended: Topic::ALL.iter().map(|_| watch::Sender::new(0)).collect(),
             groups,
+            failed: watch::Sender::new(false),
             _sweep: sweep.clone().drop_guard(),
             lock: Arc::new(lock),
             dir,
@@ -256,6 +259,14 @@ impl Embedded {
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
+    }
+
+    /// Returns when writing has failed for good: nothing is taken on from then on. Never, while the
+    /// directory is well.
+    pub async fn failed(&self) {
+        let mut failed = self.shared.failed.subscribe();
+        // The sender lives as long as we do.
+        let _ = failed.wait_for(|failed| *failed).await;
     }
 
     /// Drops what is past retention, now. Happens by itself every quarter of an hour.

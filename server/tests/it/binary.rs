@@ -59,7 +59,20 @@ impl Home {
     }
 
     fn start(&self) -> Process {
-        let mut child = self.anshin(&["all"]).stderr(Stdio::piped()).spawn().expect("it starts");
+        Process::start(self.anshin(&["all"]))
+    }
+}
+
+struct Process {
+    child: Child,
+    log: Vec<String>,
+    ingest: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
         let lines = BufReader::new(child.stderr.take().expect("its log")).lines();
         let mut process = Process { child, log: Vec::new(), ingest: None, admin: None };
         let mut lines = lines.map_while(Result::ok);
@@ -78,16 +91,7 @@ impl Home {
         std::thread::spawn(move || lines.for_each(drop));
         process
     }
-}
 
-struct Process {
-    child: Child,
-    log: Vec<String>,
-    ingest: Option<SocketAddr>,
-    admin: Option<SocketAddr>,
-}
-
-impl Process {
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
@@ -320,4 +324,34 @@ fn nowhere(dir: &Path, needle: &[u8]) -> bool {
         let bytes = std::fs::read(&path).expect("a file");
         !bytes.windows(needle.len()).any(|window| window == needle)
     })
+}
+
+/// A disk that takes no more: 503, then the end of the process; everything acknowledged is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let home = Home::new();
+    home.ok(&["keys", "init"]);
+    // No file may grow beyond 64 MiB and a little: a full disk that needs no file system of its own.
+    let shell =
+        format!("trap '' XFSZ; ulimit -f 131080; exec {} all", env!("CARGO_BIN_EXE_anshin"));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &shell]).env_clear();
+    limited.envs(home.anshin(&[]).get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let mut process = Process::start(limited);
+    ready(&process).await;
+    let body = "x".repeat(1_000_000);
+    let mut acknowledged = 0;
+    let last = loop {
+        match post(&process, body.clone()).await {
+            200 => acknowledged += 1,
+            other => break other,
+        }
+        assert!(acknowledged < 200, "the limit was never met");
+    };
+    assert_eq!(last, 503);
+    let ended = process.child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(1));
+    assert!(acknowledged > 10);
+    let listed = home.ok(&["rejected", "list"]);
+    assert!(listed.ends_with(&format!("{acknowledged} rejected\n")), "{acknowledged}");
 }

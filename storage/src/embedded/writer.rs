@@ -224,6 +224,7 @@ impl Writer {
                     tracing::error!(failure = ?failure, "writing failed; nothing is taken on any more");
                 }
                 self.failed = Some(failure.clone());
+                shared.failed.send_replace(true);
             }
         }
         for answer in answers {

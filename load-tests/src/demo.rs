@@ -20,7 +20,7 @@ use tokio::time::Instant;
 pub use self::officials::Officials;
 use self::show::Show;
 use crate::{
-    oracle::Difference,
+    oracle::{self, Difference},
     platform::{
         Channel, Clock, Platform, Serving,
         faults::Fault,
@@ -29,7 +29,7 @@ use crate::{
         webhooks::{Event, Redelivery, WebhookSender, sign},
     },
     scenario::{self, Deed, Delivery, Scenario, Size},
-    verify::{self, JobRecord, Record},
+    verify::{self, Record},
 };
 
 /// How the demo is played.
@@ -542,10 +542,10 @@ pub(crate) fn job_record(
     id: String,
     job: &scenario::Job,
     places: &[(String, String, i64)],
-) -> JobRecord {
+) -> oracle::Job {
     let mut messages = BTreeMap::from([("ja".to_owned(), job.japanese.to_owned())]);
     messages.extend(job.english.map(|text| ("en".to_owned(), text.to_owned())));
-    JobRecord {
+    oracle::Job {
         id,
         venues: job.venues.iter().map(|venue| places[*venue].0.clone()).collect(),
         from: job.from,

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 const MINUTE: i64 = 60_000;
 
 /// Everything that happened, as the outside world saw it.
@@ -67,8 +69,8 @@ pub enum Deed {
     Language(String),
 }
 
-/// A job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A job that was approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.
     pub id: String,

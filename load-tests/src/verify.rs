@@ -1,7 +1,5 @@
 //! Journal against store and against what the platform accepted.
 
-use std::collections::BTreeMap;
-
 use schemas::{ids::VenueId, time::EventTime};
 use serde::{Deserialize, Serialize};
 use storage::{
@@ -22,24 +20,7 @@ pub struct Record {
     /// The places: product's id, printed code, dwell in minutes.
     pub places: Vec<(String, String, i64)>,
     /// Jobs that were approved.
-    pub jobs: Vec<JobRecord>,
-}
-
-/// A job that was approved.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct JobRecord {
-    /// Its id.
-    pub id: String,
-    /// The places, by the product's ids.
-    pub venues: Vec<String>,
-    /// Begin of the window, ms.
-    pub from: i64,
-    /// End of the window, ms.
-    pub to: i64,
-    /// Widened at both ends, minutes.
-    pub padding_minutes: i64,
-    /// Language code → text.
-    pub messages: BTreeMap<String, String>,
+    pub jobs: Vec<oracle::Job>,
 }
 
 impl Record {
@@ -72,19 +53,7 @@ impl Record {
                 })
                 .collect(),
             events: events.collect(),
-            jobs: self
-                .jobs
-                .iter()
-                .cloned()
-                .map(|job| oracle::Job {
-                    id: job.id,
-                    venues: job.venues,
-                    from: job.from,
-                    to: job.to,
-                    padding_minutes: job.padding_minutes,
-                    messages: job.messages,
-                })
-                .collect(),
+            jobs: self.jobs.clone(),
             accepted: self
                 .journal
                 .accepted

@@ -18,271 +18,24 @@
 //! into [`Jobs`], in offset order; the first valid record wins, an invalid or repeated one changes
 //! nothing.
 
+mod content;
+mod progress;
+mod record;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+pub use self::{
+    content::{JobContent, JobVenue, hex},
+    progress::Progress,
+    record::{Actor, ChunkRef, Decision, JobEvent, JobRecord, PauseCause},
+};
 use crate::{
-    ids::{JobId, OfficialId, PlanId, RecordId, VenueId},
-    language::Language,
+    ids::{JobId, PlanId, RecordId},
     sending::{ChunkNumber, ChunkTotals, PlanCounts},
     time::EventTime,
-    topic::Topic,
-    visit::{Exposure, Window},
-    wire::{Body, WireRecord},
 };
-
-/// A record of the `jobs` topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobRecord {
-    /// An append whose outcome is unknown is repeated with the same id, and counts once.
-    pub id: RecordId,
-    /// The job.
-    pub job: JobId,
-    /// When it was made, by the clock of who made it. For people; decides nothing.
-    pub at: EventTime,
-    /// What happened.
-    pub event: JobEvent,
-}
-
-/// What happened to a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobEvent {
-    /// An official (or a service token) asks for it.
-    Submitted {
-        /// Who.
-        by: Actor,
-        /// What.
-        content: JobContent,
-        /// The key of the request, so that a repeated request makes no second job.
-        idempotency_key: String,
-        /// Hash of the request's body: the same key with another body is a conflict.
-        body_hash: String,
-    },
-    /// The content is replaced.
-    Edited {
-        /// By whom.
-        by: Actor,
-        /// The new content.
-        content: JobContent,
-    },
-    /// A second person agrees to exactly this content.
-    Approved {
-        /// Who.
-        by: Actor,
-        /// [`JobContent::hash`] of what they saw.
-        content_hash: String,
-    },
-    /// Sent back for changes.
-    Returned {
-        /// By whom.
-        by: Actor,
-        /// Why.
-        reason: String,
-    },
-    /// Refused for good.
-    Rejected {
-        /// By whom.
-        by: Actor,
-        /// Why.
-        reason: String,
-    },
-    /// An approver wants the plan made although the read barrier has not been reached.
-    PlanAnyway {
-        /// Who.
-        by: Actor,
-    },
-    /// The sender began to plan (a sweep, when not 0).
-    Planning {
-        /// 0 for the first plan, 1 to 3 for the sweeps.
-        sweep: u8,
-    },
-    /// The recipients are frozen. Only a sealed plan is ever sent.
-    Sealed {
-        /// The plan.
-        plan: PlanId,
-        /// 0 for the first plan, 1 to 3 for the sweeps.
-        sweep: u8,
-        /// How many, by way and language.
-        counts: PlanCounts,
-        /// SHA-256 over the hashes of the chunks in order, hexadecimal.
-        hash: String,
-        /// Set where the plan sends undecided people of an earlier chunk again, by decision.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        again: Option<ChunkRef>,
-    },
-    /// Where some chunks stand now. The latest of a chunk counts.
-    Outcomes {
-        /// The plan.
-        plan: PlanId,
-        /// Chunks that changed.
-        chunks: BTreeMap<ChunkNumber, ChunkTotals>,
-    },
-    /// Sending stops until resumed.
-    Paused {
-        /// Who or what stopped it.
-        cause: PauseCause,
-    },
-    /// Sending goes on.
-    Resumed {
-        /// By whom.
-        by: Actor,
-    },
-    /// Sending stops for good. What LINE accepted can't be called back.
-    Cancelled {
-        /// By whom.
-        by: Actor,
-    },
-    /// An official says what becomes of an undecided chunk. It takes two who agree.
-    Decided {
-        /// Who.
-        by: Actor,
-        /// The plan.
-        plan: PlanId,
-        /// The chunk.
-        chunk: ChunkNumber,
-        /// Send it again or leave it.
-        decision: Decision,
-    },
-    /// Every chunk of the sealed plans is resolved, and the ledger was compared.
-    Completed {
-        /// The sweep that ended.
-        sweep: u8,
-    },
-    /// The last sweep is done.
-    Closed,
-}
-
-impl WireRecord for JobRecord {
-    const TOPIC: Topic = Topic::Jobs;
-    const VERSION: u8 = 1;
-    const BODY: Body = Body::Json;
-
-    fn key(&self) -> Bytes {
-        Bytes::copy_from_slice(self.job.0.as_bytes())
-    }
-}
-
-/// Who did something.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Actor {
-    /// A person. Four eyes compares persons, not tokens.
-    Official(OfficialId),
-    /// Another system. It may draft, never approve.
-    Service(OfficialId),
-}
-
-/// A chunk of a plan of the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ChunkRef {
-    /// The plan.
-    pub plan: PlanId,
-    /// The chunk.
-    pub chunk: ChunkNumber,
-}
-
-/// Why a job is paused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "cause", rename_all = "snake_case")]
-pub enum PauseCause {
-    /// An official paused it.
-    Official {
-        /// Who.
-        by: Actor,
-    },
-    /// LINE's monthly quota is used up, or too small for the plan.
-    Quota {
-        /// Messages left, if LINE said.
-        remaining: Option<u64>,
-    },
-    /// LINE refuses the channel access token, also a new one (401).
-    Unauthorized,
-    /// LINE forbids the account to send (403).
-    Forbidden,
-    /// LINE refuses the message itself (400 that names no recipient).
-    MessageRefused,
-    /// More than 20 recipients of one chunk are invalid.
-    ManyInvalid,
-    /// A sealed chunk is missing in the store or differs from its hash.
-    LedgerMismatch,
-}
-
-/// What becomes of an undecided chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Send it again: some may get it twice.
-    SendAgain,
-    /// Leave it: some may never get it.
-    Leave,
-}
-
-/// What officials ask for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobContent {
-    /// The places, each with the stay that is assumed there.
-    pub venues: Vec<JobVenue>,
-    /// When.
-    pub window: Window,
-    /// How much the window is widened at both ends, in minutes.
-    pub padding_minutes: u32,
-    /// What people are told; always in Japanese, and in other languages as given.
-    pub messages: BTreeMap<Language, String>,
-    /// The officials' own reference.
-    pub reference: String,
-}
-
-/// A place of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobVenue {
-    /// The place.
-    pub venue: VenueId,
-    /// How long a visitor is taken to stay after a scan, in minutes; copied when the job was made.
-    pub dwell_minutes: u32,
-}
-
-impl JobContent {
-    /// What an approval is bound to: SHA-256 of the content's JSON, hexadecimal.
-    pub fn hash(&self) -> String {
-        // Maps are ordered and there are no floats: equal contents have equal JSON.
-        let json = serde_json::to_vec(self).expect("a content has a JSON form");
-        hex(&Sha256::digest(json))
-    }
-
-    /// What the job asks of visits to each of its places.
-    pub fn exposures(&self) -> impl Iterator<Item = (VenueId, Exposure)> + '_ {
-        self.venues.iter().map(|place| {
-            let exposure = Exposure {
-                window: self.window,
-                padding_minutes: self.padding_minutes,
-                dwell_minutes: place.dwell_minutes,
-            };
-            (place.venue, exposure)
-        })
-    }
-
-    /// The text for a visitor's language: that language's, for easy Japanese otherwise Japanese,
-    /// for any other otherwise English if there is one, else Japanese. And the language it is in.
-    pub fn message_for(&self, language: Language) -> (Language, &str) {
-        let fallbacks: &[Language] = match language {
-            Language::Japanese | Language::EasyJapanese => &[language, Language::Japanese],
-            _ => &[language, Language::English, Language::Japanese],
-        };
-        fallbacks
-            .iter()
-            .find_map(|language| Some((*language, self.messages.get(language)?.as_str())))
-            .unwrap_or((Language::Japanese, ""))
-    }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -720,43 +473,6 @@ impl Job {
             })
             .ok_or(Refusal::NoSuchChunk)
     }
-
-    /// How far the job is, over all its sealed plans.
-    pub fn progress(&self) -> Progress {
-        let mut progress = Progress::default();
-        for sealed in &self.plans {
-            let mut reported = ChunkTotals::default();
-            // People who are sent to again are counted in the plan that does so.
-            let mut moved = 0;
-            for (chunk, totals) in &sealed.chunks {
-                let mut totals = *totals;
-                if sealed.decisions.get(chunk).is_some_and(|said| said.sent_again_by.is_some()) {
-                    moved += std::mem::take(&mut totals.undecided);
-                }
-                reported.add(&totals);
-            }
-            progress.targeted += sealed.counts.targeted - moved.min(sealed.counts.targeted);
-            progress.accepted += reported.accepted;
-            progress.retrying += reported.retrying;
-            progress.invalid += reported.invalid;
-            progress.undecided += reported.undecided;
-            progress.erased += reported.erased;
-            progress.out_of_reach += sealed.counts.out_of_reach;
-            progress.reach_unknown += sealed.counts.reach_unknown;
-        }
-        let resolved = progress.accepted
-            + progress.retrying
-            + progress.invalid
-            + progress.undecided
-            + progress.erased;
-        let rest = progress.targeted.saturating_sub(resolved);
-        if self.state == State::Cancelled {
-            progress.cancelled = rest;
-        } else {
-            progress.pending = rest;
-        }
-        progress
-    }
 }
 
 fn person(by: &Actor) -> Result<(), Refusal> {
@@ -764,32 +480,6 @@ fn person(by: &Actor) -> Result<(), Refusal> {
         Actor::Official(_) => Ok(()),
         Actor::Service(_) => Err(Refusal::NotAPerson),
     }
-}
-
-/// How many people stand where. At all times
-/// `targeted = accepted + pending + retrying + invalid + undecided + erased + cancelled`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// People in sealed plans whom we try to reach.
-    pub targeted: u64,
-    /// LINE took the message. Not the same as delivered.
-    pub accepted: u64,
-    /// Not tried yet.
-    pub pending: u64,
-    /// Tried with an unclear answer; tried again with the same key.
-    pub retrying: u64,
-    /// LINE refuses their id.
-    pub invalid: u64,
-    /// Unclear for so long that LINE may have forgotten the key: officials decide.
-    pub undecided: u64,
-    /// Left out when sent: they had asked to be forgotten, or blocked the account, since the plan.
-    pub erased: u64,
-    /// Not tried because the job was cancelled.
-    pub cancelled: u64,
-    /// Not in `targeted`: they had blocked the account.
-    pub out_of_reach: u64,
-    /// Of `targeted`: LINE takes the message, and nobody can tell whether they see it.
-    pub reach_unknown: u64,
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use storage::rows::access::Role;
 use tokio::time::Instant;
 
 use super::{job_record, show::Show};
-use crate::{scenario, verify::JobRecord};
+use crate::{oracle, scenario};
 
 /// A drafter and another person who approves.
 pub struct Officials {
@@ -114,7 +114,7 @@ impl Officials {
         &self,
         job: &scenario::Job,
         places: &[(String, String, i64)],
-    ) -> anyhow::Result<JobRecord> {
+    ) -> anyhow::Result<oracle::Job> {
         self.preview(job, places).await?;
         let body = request(job, places);
         let path = "/api/v1/exposure-jobs";

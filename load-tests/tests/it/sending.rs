@@ -3,10 +3,10 @@
 use console::view::JobView;
 use load_tests::{
     demo::Stage,
-    oracle::Difference,
+    oracle::{Difference, Job},
     platform::faults::Fault,
     scenario::{self, Scenario, Size},
-    verify::{JobRecord, Record},
+    verify::Record,
 };
 use reqwest::{Method, StatusCode};
 
@@ -33,17 +33,17 @@ impl Town {
         Self { stage, day, _dir: dir }
     }
 
-    async fn approve(&self) -> JobRecord {
+    async fn approve(&self) -> Job {
         let job = &self.day.jobs[0];
         let approved = self.stage.officials.submit_and_approve(job, &self.stage.places).await;
         approved.expect("submitted and approved")
     }
 
-    async fn wait_for(&self, job: &JobRecord, wished: impl FnMut(&JobView) -> bool) -> JobView {
+    async fn wait_for(&self, job: &Job, wished: impl FnMut(&JobView) -> bool) -> JobView {
         self.stage.officials.wait_for(&job.id, wished).await.expect("the job gets there")
     }
 
-    async fn act(&self, job: &JobRecord, action: &str) -> StatusCode {
+    async fn act(&self, job: &Job, action: &str) -> StatusCode {
         let officials = &self.stage.officials;
         let path = format!("/api/v1/exposure-jobs/{}/{action}", job.id);
         let answer = officials.call(&officials.approver, Method::POST, &path, None).await;
@@ -51,7 +51,7 @@ impl Town {
     }
 
     /// What the stand-in accepted, against the independent count.
-    fn differences(&self, job: &JobRecord) -> Vec<Difference> {
+    fn differences(&self, job: &Job) -> Vec<Difference> {
         let record = Record {
             journal: self.stage.platform.journal.lock().clone(),
             places: self.stage.places.clone(),

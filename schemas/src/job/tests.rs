@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::{ids::VenueId, language::Language, visit::Window, wire::WireRecord};
 
 fn official(name: &str) -> Actor {
     Actor::Official(name.parse().unwrap())

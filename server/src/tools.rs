@@ -181,6 +181,9 @@ pub async fn check_line(config: &Config, out: &mut impl Write) -> anyhow::Result
     }
     tell(match line.webhook_endpoint().await {
         Ok(endpoint) if endpoint.active => Ok(format!("webhooks go to {}", endpoint.endpoint)),
+        Ok(endpoint) if endpoint.endpoint.is_empty() => {
+            Err("no webhook address is set: enter it in LINE's console".to_owned())
+        }
         Ok(endpoint) => Err(format!("webhooks to {} are switched off", endpoint.endpoint)),
         Err(error) => Err(format!("webhook endpoint: {error}")),
     })?;

@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use schemas::time::EventTime;
 
 use super::{Facts, Outcome, Played};
 
@@ -157,6 +158,9 @@ pub(super) fn what_to_try(played: &Played) {
     let (drafter, approver) = (&played.stage.officials.drafter, &played.stage.officials.approver);
     let job = played.record.jobs.first().map_or("ID", |job| job.id.as_str());
     let venue = played.record.places.first().map_or("ID", |place| place.0.as_str());
+    let time = |at: Option<i64>| EventTime(at.unwrap_or(0)).to_rfc3339_jst();
+    let from = time(played.record.jobs.first().map(|job| job.from));
+    let to = time(played.record.jobs.first().map(|job| job.to));
     let admin = played.stage.running.admin;
     let ingest = played.stage.running.ingest.map(|address| address.to_string()).unwrap_or_default();
     println!(
@@ -174,7 +178,7 @@ What to try:
 
   curl -H "Authorization: Bearer $DRAFTER" {api}/api/v1/exposure-jobs
   curl -H "Authorization: Bearer $DRAFTER" {api}/api/v1/exposure-jobs/{job}
-  curl -H "Authorization: Bearer $DRAFTER" "{api}/api/v1/venues?query=cafe"
+  curl -H "Authorization: Bearer $DRAFTER" "{api}/api/v1/venues?query=%E3%82%AB%E3%83%95%E3%82%A7"
   curl -H "Authorization: Bearer $DRAFTER" -H "Content-Type: application/json" \
     -d '{body}' {api}/api/v1/exposure-jobs/preview
   curl -H "Authorization: Bearer $DRAFTER" -H "Content-Type: application/json" -H "Idempotency-Key: mine-1" \
@@ -194,7 +198,7 @@ What to try:
 "#,
         dir = played.dir.display(),
         body = format_args!(
-            r#"{{"venues":["{venue}"],"window":{{"from":"2026-11-20T18:00:00+09:00","to":"2026-11-20T21:00:00+09:00"}},"padding_minutes":30,"messages":{{"ja":"県からのお知らせです。"}},"reference":"mine"}}"#
+            r#"{{"venues":["{venue}"],"window":{{"from":"{from}","to":"{to}"}},"padding_minutes":30,"messages":{{"ja":"県からのお知らせです。"}},"reference":"mine"}}"#
         ),
     );
 }

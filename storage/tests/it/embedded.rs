@@ -1,12 +1,31 @@
 //! What only the data directory promises: it survives, and says what is wrong.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use bytes::Bytes;
-use schemas::topic::{Offset, Partition, Topic};
+use schemas::{
+    identity::{Pseudonym, SealedId, VisitorId},
+    ids::{MessageHash, VenueId},
+    place_code::Issue,
+    time::{DAY_MS, EventTime},
+    topic::{Offset, Partition, Topic},
+    visitor::{FriendState, VisitorAction},
+};
 use storage::{
-    Append, Delivery, Group, Log, Member, Reader,
-    embedded::{Embedded, EmbeddedConfig, OpenError},
+    Append, Delivery, Group, Log, Member, Reader, Store,
+    embedded::{Clock, Embedded, EmbeddedConfig, OpenError},
+    rows::{
+        TypedStore,
+        people::{person_mutation, read_person},
+        visits::ScanRow,
+    },
 };
 
 async fn open(dir: &Path) -> Embedded {
@@ -140,4 +159,77 @@ async fn damage_in_the_middle_is_refused_and_the_file_named() {
     }
     fs::write(&path, &whole).expect("written");
     assert_eq!(values(&open(dir.path()).await).await.len(), 200);
+}
+
+/// Rows and records of visitors end with retention, by event time; what is kept for ever stays.
+#[tokio::test]
+async fn whole_days_go_after_retention() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let now = Arc::new(AtomicI64::new(1_795_489_200_000));
+    let clock = Arc::clone(&now);
+    let clock: Clock = Arc::new(move || EventTime(clock.load(Ordering::Relaxed)));
+    let config = EmbeddedConfig { retention_days: 14, clock };
+    let embedded = Embedded::open(dir.path(), config).await.expect("the directory opens");
+    let row = |days_ago: i64| {
+        let scanned_at = EventTime(now.load(Ordering::Relaxed) - days_ago * DAY_MS);
+        ScanRow {
+            venue: VenueId::from_u64(1),
+            scanned_at,
+            pseudonym: Pseudonym([1; 16]),
+            sealed: SealedId(Bytes::new()),
+            epoch: scanned_at.epoch(),
+            issue: Issue(1),
+            message: MessageHash([0; 16]),
+        }
+    };
+    let rows: Vec<ScanRow> = (0..14).map(row).collect();
+    let store = embedded.store();
+    store.put(&rows).await.expect("written");
+    let visitor = VisitorId([1; 16]);
+    let mutation = person_mutation(visitor, EventTime(1), &VisitorAction::Followed);
+    store.write(mutation.into_iter().collect()).await.expect("written");
+    append(&embedded, 0..500).await;
+    let mut member = embedded.log().join(Group::Processor, Topic::Scans).await.expect("a member");
+    assert!(matches!(member.next().await, Ok(Delivery::Assigned(_))));
+    let bounds = embedded.log().bounds(Topic::Scans).await.expect("bounds");
+    let ends: Vec<_> = Topic::Scans.all_partitions().zip(bounds).map(|(p, r)| (p, r.end)).collect();
+
+    let stored = async || {
+        let mut stored = 0;
+        for row in &rows {
+            let partition = (row.venue, row.scanned_at.hour());
+            stored += store.all::<ScanRow>(&partition).await.expect("rows").len();
+        }
+        stored
+    };
+    assert_eq!(stored().await, 14);
+    now.fetch_add(10 * DAY_MS, Ordering::Relaxed);
+    // Hidden at once, whether or not a sweep has come by.
+    assert_eq!(stored().await, 5);
+    embedded.sweep().await.expect("swept");
+    assert_eq!(stored().await, 5);
+    // Records stay until the processor is done with them, however old.
+    now.fetch_add(10 * DAY_MS, Ordering::Relaxed);
+    embedded.sweep().await.expect("swept");
+    assert_eq!(stored().await, 0);
+    assert_eq!(values(&embedded).await.len(), 500);
+    member.commit(&ends).await.expect("a commit");
+    embedded.sweep().await.expect("swept");
+    let left = embedded.log().bounds(Topic::Scans).await.expect("bounds");
+    let left: u64 = left.iter().map(|range| range.end.0 - range.start.0).sum();
+    // The last of each partition stays: it tells where the partition ends.
+    assert!(left <= 24, "{left}");
+    let person = read_person(&store, visitor).await.expect("a row");
+    assert_eq!(person.friend_state(), Some(FriendState::Friend));
+
+    // What is left is what a restart finds.
+    drop((member, store));
+    embedded.close().await;
+    let embedded = open(dir.path()).await;
+    let bounds = embedded.log().bounds(Topic::Scans).await.expect("bounds");
+    assert_eq!(
+        ends,
+        Topic::Scans.all_partitions().zip(bounds).map(|(p, r)| (p, r.end)).collect::<Vec<_>>()
+    );
+    append(&embedded, 500..600).await;
 }

@@ -212,7 +212,9 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
         let said = rejected.get(cause).copied().unwrap_or(0);
         figure(&mut differences, &format!("rejected: {cause}"), count, said);
     }
-    let leaks = privacy::leaks(&dir, &day)?;
+    let mut leaks = privacy::leaks(&dir, &day)?;
+    let metrics = reqwest::get(format!("http://{}/metrics", stage.running.admin)).await?;
+    leaks.extend(privacy::leak_in_metrics(&metrics.bytes().await?, &day));
     differences.extend(leaks.into_iter().map(Difference::Leak));
 
     let facts = Facts {

@@ -102,8 +102,18 @@ impl<L: Log, S: Store> Dispatch<L, S> {
         let mut busy: HashMap<JobId, Work> = HashMap::new();
         let mut changes = self.book.follower().changes();
         let mut tick = tokio::time::interval(LOOK_EVERY);
+        ::metrics::gauge!(metrics::LEDGER_MISMATCH).set(0.0);
+        let mut unreadable = 0;
         loop {
             changes.borrow_and_update();
+            self.count_jobs();
+            if self.book.follower().unreadable() > unreadable {
+                unreadable = self.book.follower().unreadable();
+                tracing::error!(
+                    unreadable,
+                    "nothing is planned or sent: `jobs` has records of a later version; run that version"
+                );
+            }
             let jobs: Vec<Job> = self.book.follower().read(|jobs| {
                 let open = |job: &&Job| {
                     !matches!(job.state, State::Closed | State::Rejected | State::Cancelled)
@@ -153,6 +163,18 @@ impl<L: Log, S: Store> Dispatch<L, S> {
             }
         }
         tasks.shutdown().await;
+    }
+
+    fn count_jobs(&self) {
+        let mut counts = [0_u32; State::ALL.len()];
+        self.book.follower().read(|jobs| {
+            for job in jobs.iter() {
+                counts[job.state as usize] += 1;
+            }
+        });
+        for (state, count) in State::ALL.into_iter().zip(counts) {
+            ::metrics::gauge!(metrics::JOBS, "state" => state.name()).set(f64::from(count));
+        }
     }
 
     async fn begin_planning(&self, job: &Job, sweep: u8) -> Option<Work> {

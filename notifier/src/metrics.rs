@@ -14,8 +14,6 @@ pub const PLAN_DURATION: &str = "plan_duration_seconds";
 pub const PARTS: &str = "alert_parts_total";
 /// People by result.
 pub const RECIPIENTS: &str = "alert_recipients_total";
-/// Age of the oldest attempt whose answer is unknown.
-pub const OLDEST_UNRESOLVED: &str = "alert_oldest_unresolved_attempt_seconds";
 /// Sealed chunks that are missing or differ from their hash. Must be 0.
 pub const LEDGER_MISMATCH: &str = "ledger_manifest_mismatch";
 /// Requests a second that the sender allows itself now, by endpoint.
@@ -39,7 +37,6 @@ pub fn describe() {
     describe_histogram!(PLAN_DURATION, Unit::Seconds, "time to work out and seal a plan");
     describe_counter!(PARTS, "parts of chunks, by result");
     describe_counter!(RECIPIENTS, "people, by result");
-    describe_gauge!(OLDEST_UNRESOLVED, Unit::Seconds, "age of the oldest unclear attempt");
     describe_gauge!(LEDGER_MISMATCH, "sealed chunks missing or changed; must be 0");
     describe_gauge!(RATE, "requests a second allowed now, by endpoint");
     describe_gauge!(SENDER_OWNER, "1 where this process is the active sender");

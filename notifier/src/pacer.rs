@@ -71,6 +71,7 @@ impl Pacer {
     /// Permits for at most `per_second` requests in any second, until `shutdown`.
     pub fn start(endpoint: Endpoint, per_second: u32, shutdown: &CancellationToken) -> Self {
         let maximum = f64::from(per_second.max(1));
+        ::metrics::gauge!(metrics::RATE, "endpoint" => endpoint.name()).set(maximum);
         let state = State {
             rate: maximum,
             grown_at: Instant::now(),

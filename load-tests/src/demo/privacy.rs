@@ -21,6 +21,12 @@ pub(super) fn leaks(dir: &Path, day: &Scenario) -> anyhow::Result<Vec<String>> {
     Ok(leaks)
 }
 
+/// What was found in the text of `/metrics`.
+pub(super) fn leak_in_metrics(text: &[u8], day: &Scenario) -> Option<String> {
+    let ids: HashSet<[u8; 16]> = day.visitors.iter().map(|visitor| visitor.id).collect();
+    leak(text, &ids).map(|what| format!("{what} in /metrics"))
+}
+
 fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {

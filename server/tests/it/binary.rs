@@ -66,6 +66,7 @@ impl Home {
 struct Process {
     child: Child,
     log: Vec<String>,
+    rest: Option<std::thread::JoinHandle<Vec<String>>>,
     ingest: Option<SocketAddr>,
     admin: Option<SocketAddr>,
 }
@@ -74,7 +75,7 @@ impl Process {
     fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
         let lines = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let mut process = Process { child, log: Vec::new(), ingest: None, admin: None };
+        let mut process = Process { child, log: Vec::new(), rest: None, ingest: None, admin: None };
         let mut lines = lines.map_while(Result::ok);
         for line in lines.by_ref() {
             let said: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
@@ -87,8 +88,8 @@ impl Process {
                 break;
             }
         }
-        // Nobody else reads it; a full pipe would stop the process.
-        std::thread::spawn(move || lines.for_each(drop));
+        // Read to its end: a full pipe would stop the process.
+        process.rest = Some(std::thread::spawn(move || lines.collect()));
         process
     }
 
@@ -303,7 +304,10 @@ async fn a_process_from_start_to_end() {
     assert_eq!(ended.code(), Some(0));
     assert_eq!(health().expect("it runs").status.code(), Some(1));
     assert!(!home.path("data/socket").exists());
-    assert!(process.log.iter().all(|line| !line.contains(user) && !line.contains(SECRET)));
+    let rest = process.rest.take().expect("a log").join().expect("the log is read");
+    assert!(rest.iter().any(|line| line.contains("stopping")), "{rest:?}");
+    let mut log = process.log.iter().chain(&rest);
+    assert!(log.all(|line| !line.contains(user) && !line.contains(SECRET)));
     assert!(nowhere(&home.path("data"), user.as_bytes()));
 
     // What was acknowledged is there after a kill, too.

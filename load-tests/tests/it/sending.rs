@@ -4,7 +4,7 @@ use console::view::JobView;
 use load_tests::{
     demo::Stage,
     oracle::{Difference, Job},
-    platform::faults::Fault,
+    platform::{faults::Fault, journal::What, webhooks::Event},
     scenario::{self, Scenario, Size},
     verify::Record,
 };
@@ -211,10 +211,10 @@ async fn sweeps_find_those_whose_scans_came_late_and_nobody_twice() {
     let job = town.approve().await;
     let first = town.wait_for(&job, completed).await.progress;
     // A scan of that evening that LINE delivers only now, of somebody who was nowhere else.
-    let late = load_tests::platform::webhooks::Event::new(
+    let late = Event::new(
         format!("U{:032x}", 0xabc_u32),
         town.day.jobs[0].from,
-        load_tests::platform::journal::What::Text {
+        What::Text {
             message: "1".to_owned(),
             text: format!("チェックイン {}", town.stage.places[town.day.jobs[0].venues[0]].1),
         },
@@ -293,4 +293,34 @@ async fn what_is_unclear_for_too_long_is_decided_by_two_officials() {
         assert!(journal.violations.is_empty(), "{:?}", journal.violations);
         town.stage.end().await.expect("the roles end well");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_to_be_forgotten_after_the_plan_is_left_out() {
+    // Slow enough that most chunks are still to be sent when the erasures are in.
+    let slow = [("ANSHIN__SENDING__CALLS_PER_SECOND", "1")];
+    let town = Town::open_with(180, &slow).await;
+    let job = town.approve().await;
+    town.wait_for(&job, |view| view.progress.targeted > 0).await;
+    let now = town.stage.platform.clock.now();
+    let erasures: Vec<Event> = town
+        .day
+        .visitors
+        .iter()
+        .map(|visitor| {
+            let (message, text) = (now.to_string(), "忘れて".to_owned());
+            Event::new(visitor.user_id(), now, What::Text { message, text })
+        })
+        .collect();
+    for body in erasures.chunks(100) {
+        town.stage.sender.deliver_surely(body, tokio::time::Instant::now()).await;
+    }
+    let view = town.wait_for(&job, completed).await;
+    let p = view.progress;
+    assert!(p.erased > 0, "{p:?}");
+    assert_eq!(p.accepted + p.erased, p.targeted, "{p:?}");
+    let journal = town.stage.platform.journal.lock().clone();
+    assert_eq!(journal.accepted.len() as u64, p.accepted);
+    assert_eq!(journal.violations, [""; 0]);
+    town.stage.end().await.expect("the roles end well");
 }

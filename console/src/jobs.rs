@@ -164,7 +164,7 @@ pub(crate) async fn edit<L: Log, S: Store, P: Preview>(
 ) -> Result<Json<JobView>, Problem> {
     let caller = auth::caller(&console.store, &headers).await?;
     let id = job_id(&id)?;
-    console.job(id)?;
+    console.job(id).await?;
     let content = console.content(&parse(&body)?)?;
     console.act(id, JobEvent::Edited { by: caller.actor(), content }).await
 }
@@ -366,7 +366,7 @@ pub(crate) async fn show<L: Log, S: Store, P: Preview>(
     headers: HeaderMap,
 ) -> Result<Json<JobView>, Problem> {
     auth::caller(&console.store, &headers).await?;
-    console.job(job_id(&id)?).map(|job| Json(JobView::from(&job)))
+    console.job(job_id(&id)?).await.map(|job| Json(JobView::from(&job)))
 }
 
 /// Jobs, newest first.
@@ -454,8 +454,14 @@ impl From<Failed> for Problem {
 }
 
 impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
-    fn job(&self, id: JobId) -> Result<Job, Problem> {
-        self.jobs.read(|jobs| jobs.get(id).cloned()).ok_or_else(Problem::not_found)
+    /// A job. One that another console has just made is not here yet: then we catch up first.
+    async fn job(&self, id: JobId) -> Result<Job, Problem> {
+        let look = || self.jobs.read(|jobs| jobs.get(id).cloned());
+        if let Some(job) = look() {
+            return Ok(job);
+        }
+        self.jobs.caught_up().await.map_err(|_| Problem::unknown())?;
+        look().ok_or_else(Problem::not_found)
     }
 
     fn content(&self, request: &JobRequest) -> Result<JobContent, Problem> {
@@ -472,7 +478,7 @@ impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
     }
 
     async fn act(&self, id: JobId, event: JobEvent) -> Result<Json<JobView>, Problem> {
-        self.job(id)?;
+        self.job(id).await?;
         let job = self.append(id, event).await?;
         Ok(Json(JobView::from(&job)))
     }

@@ -22,6 +22,7 @@ use schemas::{
 use serde_json::{Value, json};
 use storage::{
     embedded::{Embedded, EmbeddedConfig},
+    model::{Faults, ModelLog, ModelStore, Shares},
     rows::{
         TypedStore,
         access::{Role, TokenRow},
@@ -309,4 +310,84 @@ fn every_operation_is_documented_with_its_problems() {
     for operation in operations {
         assert!(operation["responses"]["401"].is_object(), "{operation}");
     }
+}
+
+#[tokio::test]
+async fn pages_of_jobs_lead_through_all_of_them_newest_first() {
+    let api = api().await;
+    let mut made = Vec::new();
+    for n in 0..120 {
+        made.push(api.submitted("dora", &format!("key {n}")).await.id);
+    }
+    // The other console has them, too, without having been told.
+    let other = &api.routers[1];
+    let last = format!("{JOBS}/{}", made[119]);
+    assert_eq!(send(other, ("GET", &last), "anna", "", String::new()).await.0, StatusCode::OK);
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("{JOBS}?state=submitted&cursor={cursor}");
+        let (status, page) = send(other, ("GET", &path), "anna", "", String::new()).await;
+        assert_eq!(status, StatusCode::OK);
+        let jobs = page["jobs"].as_array().unwrap();
+        seen.extend(jobs.iter().map(|job| job["id"].as_str().unwrap().to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+    made.reverse();
+    assert_eq!(seen, made);
+    for (query, count) in [("?state=closed", 0), ("?state=draft", 0), ("", 50)] {
+        let path = format!("{JOBS}{query}");
+        let (_, page) = send(other, ("GET", &path), "anna", "", String::new()).await;
+        assert_eq!(page["jobs"].as_array().unwrap().len(), count, "{query}");
+    }
+    for query in ["?state=nonsense", "?cursor=nonsense", "?limit=5"] {
+        let path = format!("{JOBS}{query}");
+        let (status, _) = send(other, ("GET", &path), "anna", "", String::new()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}
+
+/// Where the log can't say what became of a request, neither can we; repeating it is safe.
+#[tokio::test]
+async fn an_unclear_append_is_503_and_repeating_it_makes_no_second_job() {
+    let faults = Faults::new(1);
+    let log = ModelLog::new(faults.clone());
+    let store = ModelStore::new(Faults::new(2), 0);
+    let now = EventTime::parse_rfc3339("2026-11-24T12:00:00+09:00").unwrap();
+    let row = TokenRow {
+        token_hash: token_hash("dora"),
+        holder: "dora".parse().unwrap(),
+        role: Role::Drafter,
+        created_at: now,
+    };
+    store.put(&[row]).await.unwrap();
+    let clock = Arc::new(move || now);
+    let console = Console::new(&log, store, Nobody, clock, &CancellationToken::new());
+    let facility = RegistryRecord::Facility(Facility {
+        id: FacilityId::from_u64(1),
+        name: "花月".to_owned(),
+        kind: FacilityKind::Restaurant,
+        venues: [1, 2]
+            .map(|n| Venue {
+                id: VenueId::from_u64(n),
+                name: format!("{n}階"),
+                issue: Issue(1),
+                retirements: Vec::new(),
+            })
+            .to_vec(),
+        updated_at: now,
+    });
+    console.registry.append(&facility).await.unwrap();
+    let router = console::router(Arc::clone(&console));
+    let submit = async || send(&router, ("POST", JOBS), "dora", "k", request().to_string()).await;
+    faults.set(Shares { append_unclear: 1.0, ..Shares::default() });
+    let (status, problem) = submit().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem["code"], "unknown_outcome");
+    faults.set(Shares::default());
+    console.jobs.caught_up().await.unwrap();
+    assert_eq!(submit().await.0, StatusCode::OK);
+    assert_eq!(console.jobs.read(|jobs| jobs.iter().count()), 1);
 }

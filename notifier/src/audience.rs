@@ -179,3 +179,40 @@ async fn matches<S: Store>(
     }
     Ok((people, unreadable))
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::visitor::VisitorAction;
+
+    use super::*;
+
+    /// 2026-11-24T12:00:00+09:00.
+    const NOW: EventTime = EventTime(1_795_489_200_000);
+
+    fn person(deeds: &[(i64, VisitorAction)]) -> Person {
+        let mut person = Person::default();
+        for (days_ago, action) in deeds {
+            person.merge(NOW.plus(-days_ago * DAY_MS), action);
+        }
+        person
+    }
+
+    #[test]
+    fn who_is_reached_how() {
+        use VisitorAction::*;
+        let days_ago = |days: i64| NOW.plus(-days * DAY_MS);
+        for (deeds, scanned, reached) in [
+            (&[][..], days_ago(6), Some(Way::Push)),
+            (&[], days_ago(7), Some(Way::MulticastUnknown)),
+            // They wrote since, on a day of which only the start is known.
+            (&[(6, Wrote)], days_ago(12), Some(Way::Push)),
+            (&[(7, Wrote)], days_ago(12), Some(Way::MulticastUnknown)),
+            (&[(20, Followed)], days_ago(12), Some(Way::Multicast)),
+            (&[(20, ListedAsFriend)], days_ago(1), Some(Way::Multicast)),
+            (&[(20, Followed), (3, Unfollowed)], days_ago(12), None),
+            (&[(3, Followed), (20, Unfollowed)], days_ago(12), Some(Way::Multicast)),
+        ] {
+            assert_eq!(way(&person(deeds), scanned, NOW), reached, "{deeds:?}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use schemas::topic::{Offset, Partition, Topic};
 use crate::{
     embedded::{EmbeddedLog, EmbeddedMember, EmbeddedReader, EmbeddedStore},
     error::{LogError, StoreError},
+    kafka::{KafkaLog, KafkaMember, KafkaReader},
     log::{Append, Delivery, Group, Log, Member, Position, Reader, Record},
     remote::{NoMember, Remote, RemoteReader},
     store::{Deletion, Mutation, Page, Query, Store},
@@ -43,6 +44,8 @@ pub enum AnyLog {
     Embedded(EmbeddedLog),
     /// In the process that holds the directory.
     Remote(Remote),
+    /// On Kafka.
+    Kafka(KafkaLog),
 }
 
 /// A member of a group of any backend.
@@ -51,6 +54,8 @@ pub enum AnyMember {
     Embedded(EmbeddedMember),
     /// Never made.
     Remote(NoMember),
+    /// On Kafka.
+    Kafka(KafkaMember),
 }
 
 /// A reader of any backend.
@@ -59,6 +64,8 @@ pub enum AnyReader {
     Embedded(EmbeddedReader),
     /// Through the socket.
     Remote(RemoteReader),
+    /// On Kafka.
+    Kafka(KafkaReader),
 }
 
 impl Log for AnyLog {
@@ -69,6 +76,7 @@ impl Log for AnyLog {
         match self {
             AnyLog::Embedded(log) => log.append(records).await,
             AnyLog::Remote(log) => log.append(records).await,
+            AnyLog::Kafka(log) => log.append(records).await,
         }
     }
 
@@ -76,6 +84,7 @@ impl Log for AnyLog {
         match self {
             AnyLog::Embedded(log) => log.bounds(topic).await,
             AnyLog::Remote(log) => log.bounds(topic).await,
+            AnyLog::Kafka(log) => log.bounds(topic).await,
         }
     }
 
@@ -83,6 +92,7 @@ impl Log for AnyLog {
         match self {
             AnyLog::Embedded(log) => log.committed(group, topic).await,
             AnyLog::Remote(log) => log.committed(group, topic).await,
+            AnyLog::Kafka(log) => log.committed(group, topic).await,
         }
     }
 
@@ -90,6 +100,7 @@ impl Log for AnyLog {
         match self {
             AnyLog::Embedded(log) => log.join(group, topic).await.map(AnyMember::Embedded),
             AnyLog::Remote(log) => log.join(group, topic).await.map(AnyMember::Remote),
+            AnyLog::Kafka(log) => log.join(group, topic).await.map(AnyMember::Kafka),
         }
     }
 
@@ -106,6 +117,7 @@ impl Log for AnyLog {
             AnyLog::Remote(log) => {
                 Log::read(log, topic, partition, from).await.map(AnyReader::Remote)
             }
+            AnyLog::Kafka(log) => log.read(topic, partition, from).await.map(AnyReader::Kafka),
         }
     }
 }
@@ -115,6 +127,7 @@ impl Member for AnyMember {
         match self {
             AnyMember::Embedded(member) => member.next().await,
             AnyMember::Remote(member) => member.next().await,
+            AnyMember::Kafka(member) => member.next().await,
         }
     }
 
@@ -122,6 +135,7 @@ impl Member for AnyMember {
         match self {
             AnyMember::Embedded(member) => member.commit(offsets).await,
             AnyMember::Remote(member) => member.commit(offsets).await,
+            AnyMember::Kafka(member) => member.commit(offsets).await,
         }
     }
 }
@@ -131,6 +145,7 @@ impl Reader for AnyReader {
         match self {
             AnyReader::Embedded(reader) => reader.next().await,
             AnyReader::Remote(reader) => reader.next().await,
+            AnyReader::Kafka(reader) => reader.next().await,
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod conformance;
 pub mod embedded;
 pub mod error;
 pub mod follow;
+pub mod kafka;
 pub mod log;
 #[cfg(feature = "model")]
 pub mod model;

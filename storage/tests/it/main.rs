@@ -2,4 +2,5 @@
 
 mod embedded;
 mod follow;
+mod kafka;
 mod suites;

@@ -52,11 +52,7 @@ impl Topic {
     pub const fn partitions(self) -> u16 {
         match self {
             Topic::Scans | Topic::Visitors => 24,
-            Topic::Jobs
-            | Topic::Registry
-            | Topic::Audit
-            | Topic::Rejected
-            | Topic::Spools => 1,
+            Topic::Jobs | Topic::Registry | Topic::Audit | Topic::Rejected | Topic::Spools => 1,
         }
     }
 

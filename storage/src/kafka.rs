@@ -45,6 +45,7 @@ use rdkafka::{
 use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::watch;
 
+use self::{client::Client, error::failed};
 pub use self::{
     config::{Acks, KafkaConfig, Link, Sasl, SaslMechanism, Tls},
     error::OpenError,
@@ -52,7 +53,6 @@ pub use self::{
     reader::KafkaReader,
     topics::{TopicRules, migrate},
 };
-use self::{client::Client, error::failed};
 use crate::{
     error::{Kind, LogError},
     log::{Append, Group, Log, Position},
@@ -282,7 +282,8 @@ impl Log for KafkaLog {
                 }
             });
         }
-        if broken || (results.iter().any(Result::is_err) && producer.client().fatal_error().is_some())
+        if broken
+            || (results.iter().any(Result::is_err) && producer.client().fatal_error().is_some())
         {
             self.shared.replace_failed(&producer);
         }

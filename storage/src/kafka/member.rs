@@ -106,35 +106,26 @@ impl KafkaMember {
     }
 
     /// Lets go of what was announced.
-    async fn let_go(&mut self) -> Result<(), LogError> {
+    fn let_go(&mut self) -> Result<(), LogError> {
         if self.rejoin {
             let fresh = consumer(&self.shared, self.group, self.topic)?;
             leave(std::mem::replace(&mut self.consumer, Arc::new(fresh)));
             self.rejoin = false;
         } else if !self.revoked.is_empty() {
-            let consumer = Arc::clone(&self.consumer);
-            blocking(move || consumer.unassign().map_err(|e| failed("let go of partitions", &e)))
-                .await?;
+            self.consumer.unassign().map_err(|e| failed("let go of partitions", &e))?;
         }
         self.revoked.clear();
         Ok(())
     }
 
     /// What changed hands, if anything did.
-    async fn changed(&mut self) -> Result<Option<Delivery>, LogError> {
+    fn changed(&mut self) -> Result<Option<Delivery>, LogError> {
         if self.secrets.has_changed().unwrap_or(false) {
             self.secrets.borrow_and_update();
             self.rejoin = true;
-            let held = std::mem::take(&mut self.held);
-            self.revoked = held.clone();
-            if held.is_empty() {
-                self.let_go().await?;
-                return Ok(None);
-            }
-            return Ok(Some(Delivery::Revoked(held.into_iter().collect())));
+            return self.announce();
         }
         let noted = self.consumer.client().context().noted.lock().pop_front();
-        let consumer = Arc::clone(&self.consumer);
         match noted {
             None => Ok(None),
             Some(Change::Assigned(partitions)) => {
@@ -143,24 +134,29 @@ impl KafkaMember {
                 for partition in &partitions {
                     list.add_partition(&name, i32::from(partition.0));
                 }
-                blocking(move || consumer.assign(&list).map_err(|e| failed("take partitions", &e)))
-                    .await?;
+                self.consumer.assign(&list).map_err(|e| failed("take partitions", &e))?;
                 self.held = partitions.iter().copied().collect();
                 Ok((!partitions.is_empty()).then_some(Delivery::Assigned(partitions)))
             }
             Some(Change::Revoked) => {
-                let held = std::mem::take(&mut self.held);
-                if held.is_empty() {
-                    blocking(move || {
-                        consumer.unassign().map_err(|e| failed("let go of partitions", &e))
-                    })
-                    .await?;
-                    return Ok(None);
+                // Where nothing was held the group still waits for us to say so.
+                if self.held.is_empty() {
+                    self.consumer.unassign().map_err(|e| failed("let go of partitions", &e))?;
                 }
-                self.revoked = held.clone();
-                Ok(Some(Delivery::Revoked(held.into_iter().collect())))
+                self.announce()
             }
         }
+    }
+
+    /// Everything that is held is announced as revoked.
+    fn announce(&mut self) -> Result<Option<Delivery>, LogError> {
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() {
+            self.let_go()?;
+            return Ok(None);
+        }
+        self.revoked.clone_from(&held);
+        Ok(Some(Delivery::Revoked(held.into_iter().collect())))
     }
 }
 
@@ -248,9 +244,9 @@ pub(super) fn records(
 
 impl Member for KafkaMember {
     async fn next(&mut self) -> Result<Delivery, LogError> {
-        self.let_go().await?;
+        self.let_go()?;
         loop {
-            if let Some(delivery) = self.changed().await? {
+            if let Some(delivery) = self.changed()? {
                 return Ok(delivery);
             }
             let consumer = Arc::clone(&self.consumer);
@@ -270,9 +266,9 @@ impl Member for KafkaMember {
     }
 
     async fn commit(&mut self, offsets: &[(Partition, Offset)]) -> Result<(), LogError> {
-        let foreign = offsets
-            .iter()
-            .find(|(partition, _)| !self.held.contains(partition) && !self.revoked.contains(partition));
+        let foreign = offsets.iter().find(|(partition, _)| {
+            !self.held.contains(partition) && !self.revoked.contains(partition)
+        });
         if let Some((partition, _)) = foreign {
             let text = format!("partition {} of {} is not this member's", partition.0, self.topic);
             return Err(LogError::new(Kind::Invalid, text));
@@ -289,9 +285,7 @@ impl Member for KafkaMember {
                 .map_err(|e| failed("commit", &e))?;
         }
         let consumer = Arc::clone(&self.consumer);
-        blocking(move || {
-            consumer.commit(&list, CommitMode::Sync).map_err(|e| failed("commit", &e))
-        })
-        .await
+        blocking(move || consumer.commit(&list, CommitMode::Sync).map_err(|e| failed("commit", &e)))
+            .await
     }
 }

@@ -93,7 +93,9 @@ pub(super) async fn reach(
             Some((Code::Authentication | Code::SaslAuthenticationFailed, _)) => {
                 return Err(OpenError::Login { brokers });
             }
-            Some((Code::SSL, why)) => return Err(OpenError::Tls { brokers, why: first_line(&why) }),
+            Some((Code::SSL, why)) => {
+                return Err(OpenError::Tls { brokers, why: first_line(&why) });
+            }
             _ => {}
         }
         if Instant::now() >= deadline {
@@ -236,16 +238,37 @@ pub async fn migrate(
             say(format!("topic {name}: made by somebody else meanwhile"));
         }
     }
-    if broken.is_empty() { Ok(()) } else { Err(OpenError::BrokenTopics(broken)) }
+    if !broken.is_empty() {
+        return Err(OpenError::BrokenTopics(broken));
+    }
+    if !dry_run {
+        known(config, &producer, Instant::now() + MAKE_WITHIN).await?;
+    }
+    Ok(())
+}
+
+/// Waits until brokers know every topic: one that was made a moment ago may not be told yet.
+async fn known(
+    config: &KafkaConfig,
+    producer: &ProducerClient,
+    deadline: Instant,
+) -> Result<(), OpenError> {
+    let client = Client::default();
+    loop {
+        let there = reach(config, producer, &client, deadline).await?;
+        let missing = check_metadata(config, &there);
+        if missing.is_ok() || Instant::now() >= deadline {
+            return missing;
+        }
+        tokio::time::sleep(TRY_EVERY).await;
+    }
 }
 
 fn asked(config: &KafkaConfig, error: &KafkaError) -> OpenError {
     match error.rdkafka_error_code() {
-        Some(
-            Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed,
-        ) => OpenError::Settings {
-            why: format!("user may not make or read topics ({error})"),
-        },
+        Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
+            OpenError::Settings { why: format!("user may not make or read topics ({error})") }
+        }
         Some(Code::InvalidReplicationFactor) => OpenError::BrokenTopics(vec![format!(
             "kafka.replication is {}, and Kafka has fewer brokers",
             config.acks.replication

@@ -46,7 +46,6 @@ async fn fresh(broker: &str) -> KafkaLog {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_on_kafka() {
     let broker = broker();
-    log_suite(|| fresh(&broker)).await;
     log_suite(|| async { AnyLog::Kafka(fresh(&broker).await) }).await;
 }
 

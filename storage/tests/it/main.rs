@@ -1,6 +1,7 @@
-//! The conformance suites on every backend, and what only the embedded one promises.
+//! The conformance suites on every backend, and what each of them alone must bear.
 
 mod embedded;
 mod follow;
 mod kafka;
+mod kafka_mock;
 mod suites;

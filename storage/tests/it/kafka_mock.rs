@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
     mocking::MockCluster,
     producer::DefaultProducerContext,
     types::{RDKafkaApiKey as Api, RDKafkaRespErr as Code},
@@ -43,17 +46,23 @@ impl Brokers {
             let (name, partitions) = (config.topic(topic), i32::from(topic.partitions()));
             cluster.create_topic(&name, partitions, 2).expect("a topic");
         }
-        let brokers = Self { cluster, config };
-        for topic in Topic::ALL {
-            for partition in topic.all_partitions() {
-                brokers.lead(topic, partition, leader(partition));
-            }
-        }
-        brokers
+        Self { cluster, config }
     }
 
     pub async fn open(&self) -> KafkaLog {
         KafkaLog::open(self.config.clone(), PATIENCE).await.expect("the log opens")
+    }
+
+    /// Which broker leads each partition.
+    fn leaders(&self, topic: Topic) -> Vec<i32> {
+        let asker: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.config.brokers.join(","))
+            .create()
+            .expect("a client");
+        let name = self.config.topic(topic);
+        let metadata = asker.fetch_metadata(Some(&name), PATIENCE).expect("brokers answer");
+        let partitions = metadata.topics()[0].partitions();
+        partitions.iter().map(|partition| partition.leader()).collect()
     }
 
     /// Makes a broker the leader of a partition.
@@ -75,11 +84,6 @@ impl Brokers {
     pub fn up(&self, broker: i32) {
         self.cluster.broker_up(broker).expect("a broker comes up");
     }
-}
-
-/// Who leads a partition at first.
-fn leader(partition: Partition) -> i32 {
-    i32::from(partition.0 % 2) + 1
 }
 
 /// Each number has a key of its own.
@@ -156,10 +160,9 @@ async fn contents(log: &KafkaLog, topic: Topic) -> Vec<Record> {
                 Err(error) => assert_eq!(error.kind(), Kind::Transient, "{error}"),
             }
         };
-        let mut contents: Vec<Record> = Vec::new();
-        for (partition, range) in topic.all_partitions().zip(bounds) {
+        let all = topic.all_partitions().zip(bounds).map(async |(partition, range)| {
             let mut reader = log.read(topic, partition, Offset(0)).await.expect("a reader");
-            let mut next = range.start;
+            let (mut next, mut contents) = (range.start, Vec::new());
             while next < range.end {
                 let Ok(records) = reader.next().await else { continue };
                 for record in &records {
@@ -168,8 +171,9 @@ async fn contents(log: &KafkaLog, topic: Topic) -> Vec<Record> {
                 }
                 contents.extend(records);
             }
-        }
-        contents
+            contents
+        });
+        join_all(all).await.concat()
     })
     .await
 }
@@ -217,11 +221,12 @@ async fn a_broker_that_is_down_fails_its_partitions_only() {
     brokers.config.delivery_deadline = Duration::from_secs(1);
     let log = brokers.open().await;
     append_all(&log, (0..100).map(scan).collect()).await;
+    let leaders = brokers.leaders(Topic::Scans);
     brokers.down(2);
     let records: Vec<Append> = (100..300).map(scan).collect();
     let results = patiently("an append fails in time", log.append(records.clone())).await;
     for (record, result) in records.iter().zip(&results) {
-        let up = leader(record.topic.partition_of(&record.key)) == 1;
+        let up = leaders[record.topic.partition_of(&record.key).index()] == 1;
         assert_eq!(result.is_ok(), up, "{result:?}");
     }
     let mut appended = Appended::new();

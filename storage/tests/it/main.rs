@@ -4,4 +4,5 @@ mod embedded;
 mod follow;
 mod kafka;
 mod kafka_mock;
+mod kafka_mock_groups;
 mod suites;

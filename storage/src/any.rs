@@ -5,6 +5,7 @@ use std::{ops::Range, path::PathBuf};
 use schemas::topic::{Offset, Partition, Topic};
 
 use crate::{
+    cql::CqlStore,
     embedded::{EmbeddedLog, EmbeddedMember, EmbeddedReader, EmbeddedStore},
     error::{LogError, StoreError},
     kafka::{KafkaLog, KafkaMember, KafkaReader},
@@ -233,6 +234,8 @@ pub enum AnyStore {
     Embedded(EmbeddedStore),
     /// In the process that holds the directory.
     Remote(Remote),
+    /// On a CQL cluster.
+    Cql(CqlStore),
 }
 
 impl Store for AnyStore {
@@ -240,6 +243,7 @@ impl Store for AnyStore {
         match self {
             AnyStore::Embedded(store) => store.write(mutations).await,
             AnyStore::Remote(store) => store.write(mutations).await,
+            AnyStore::Cql(store) => store.write(mutations).await,
         }
     }
 
@@ -247,6 +251,7 @@ impl Store for AnyStore {
         match self {
             AnyStore::Embedded(store) => store.read(query).await,
             AnyStore::Remote(store) => Store::read(store, query).await,
+            AnyStore::Cql(store) => store.read(query).await,
         }
     }
 
@@ -254,6 +259,7 @@ impl Store for AnyStore {
         match self {
             AnyStore::Embedded(store) => store.delete(deletions).await,
             AnyStore::Remote(store) => store.delete(deletions).await,
+            AnyStore::Cql(store) => store.delete(deletions).await,
         }
     }
 }

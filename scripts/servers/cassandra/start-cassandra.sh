@@ -103,7 +103,7 @@ echo "$pid" >"$RUN/pid"
 
 # The first user appears a moment after a new node serves. In a cluster only one node makes it, and says so.
 serves() {
-    grep -q 'Starting listening for CQL clients' "$RUN/server.log" || return 1
+    grep -q 'Startup complete' "$RUN/server.log" || return 1
     if [ "$AUTH" = 0 ] || [ "$SEEDS" != "$ADDRESS:$STORAGE_PORT" ] || [ -e "$RUN/has-user" ]; then return; fi
     grep -q 'Created default superuser' "$RUN/server.log" && touch "$RUN/has-user"
 }

@@ -542,7 +542,7 @@ async fn deliver(
         webhooks: 0,
         events: 0,
         redelivered: 0,
-        latency: Histogram::new(3)?,
+        latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
         took: Duration::ZERO,
     };
     while let Some((first, count, events)) = deliveries.next().await {

@@ -93,8 +93,8 @@ pub struct Line {
     pub channel_secrets: Vec<Secret>,
     /// A file with its secrets, one a line.
     pub channel_secrets_file: PathBuf,
-    /// The bot's user id, or empty.
-    pub bot_user_id: String,
+    /// The bot's user id, or empty. Not shown: no log has anybody's user id.
+    pub bot_user_id: Secret,
     /// The account's id, or empty.
     pub account_id: String,
     /// Where LINE's API is.

@@ -343,7 +343,6 @@ impl Failure {
 }
 
 /// For the model, which merges rows as the engine does.
-#[cfg(feature = "model")]
 pub(crate) fn into_store(failure: Failure) -> StoreError {
     failure.into_store()
 }

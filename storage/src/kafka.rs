@@ -46,6 +46,7 @@ use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::watch;
 
 use self::{client::Client, error::failed};
+pub(crate) use self::config::is_loopback;
 pub use self::{
     config::{Acks, KafkaConfig, Link, Sasl, SaslMechanism, Tls},
     error::OpenError,

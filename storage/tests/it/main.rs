@@ -1,5 +1,6 @@
 //! The conformance suites on every backend, and what each of them alone must bear.
 
+mod cql;
 mod embedded;
 mod follow;
 mod kafka;

@@ -4,6 +4,7 @@ mod cql;
 mod embedded;
 mod follow;
 mod kafka;
+mod kafka_links;
 mod kafka_mock;
 mod kafka_mock_groups;
 mod suites;

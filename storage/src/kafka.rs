@@ -65,6 +65,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(2);
 
 type ProducerClient = FutureProducer<Client>;
+type Asker = Arc<BaseConsumer<Client>>;
 
 /// A log on Kafka.
 #[derive(Clone)]
@@ -76,7 +77,7 @@ struct Shared {
     config: KafkaConfig,
     producer: RwLock<Arc<ProducerClient>>,
     /// Asks for bounds; and for the offsets of groups, with the group's name.
-    askers: Mutex<HashMap<Option<(Group, Topic)>, Arc<BaseConsumer<Client>>>>,
+    askers: Mutex<HashMap<Option<(Group, Topic)>, Asker>>,
     /// Raised when secrets have changed: members and readers connect anew.
     secrets: watch::Sender<u64>,
 }
@@ -139,7 +140,7 @@ impl KafkaLog {
 }
 
 impl Shared {
-    fn asker(&self, group: Option<(Group, Topic)>) -> Result<Arc<BaseConsumer<Client>>, LogError> {
+    fn asker(&self, group: Option<(Group, Topic)>) -> Result<Asker, LogError> {
         let mut askers = self.askers.lock();
         if let Some(asker) = askers.get(&group) {
             return Ok(Arc::clone(asker));

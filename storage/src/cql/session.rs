@@ -76,6 +76,15 @@ impl CqlConfig {
         i64::from(self.retention_days) * 86_400_000_000
     }
 
+    /// Refuses a link that anybody on the way could read, unless it was asked for.
+    pub fn check_hosts(&self) -> Result<(), CqlError> {
+        let far = self.hosts.iter().find(|host| !is_loopback(host));
+        match far.filter(|_| self.tls.is_none() && !self.plain_text_to_any_host) {
+            Some(host) => Err(CqlError::PlainText { host: host.clone() }),
+            None => Ok(()),
+        }
+    }
+
     fn at(&self) -> String {
         self.hosts.join(", ")
     }
@@ -187,12 +196,7 @@ pub enum CqlError {
 
 /// Connects; waits for the cluster for at most `wait`.
 pub(super) async fn connect(config: &CqlConfig, wait: Duration) -> Result<Session, CqlError> {
-    if config.tls.is_none()
-        && !config.plain_text_to_any_host
-        && let Some(host) = config.hosts.iter().find(|host| !is_loopback(host))
-    {
-        return Err(CqlError::PlainText { host: host.clone() });
-    }
+    config.check_hosts()?;
     let deadline = Instant::now() + wait;
     loop {
         let why = match attempt(config).await {

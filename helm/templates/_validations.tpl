@@ -20,3 +20,10 @@
 {{- $unit := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- mul (regexFind "^[0-9]+" . | int64) (get $unit (regexFind "[MGT]i$" .)) -}}
 {{- end }}
+
+{{/* Services' names begin with a letter and have no dots; releases' may. */}}
+{{- define "anshin.refuseName" -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]*$" .Release.Name) -}}
+{{- fail (printf "the release is called %s, which can't begin the name of a Service: choose one of small letters, digits and hyphens that begins with a letter" .Release.Name) -}}
+{{- end -}}
+{{- end }}

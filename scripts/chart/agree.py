@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Whether what the chart renders agrees with what stands elsewhere, where no schema and no single template sees it.
 
-    agree.py DIRECTORY      with what `helm template` made of each of helm/ci/*-values.yaml
+    agree.py DIRECTORY [ANSHIN]
+
+DIRECTORY has what `helm template` made of each of helm/ci/*-values.yaml. The binary, if there is one, checks the
+configuration that each role gets.
 
 Says each disagreement in one line; exits with 1 if there is one.
 """
@@ -9,7 +12,9 @@ Says each disagreement in one line; exits with 1 if there is one.
 import json
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 import tomllib
 
 import yaml
@@ -94,7 +99,25 @@ def check_secrets(where, component, pod):
     return keys
 
 
-def main(rendered):
+def check_config(anshin, where, pod, config):
+    """Shows the binary the file and the environment that a role gets."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory, "file")
+        file.write_text("a-secret\n")
+        variables = {}
+        for variable in pod["containers"][0].get("env", []):
+            # What Kubernetes fills in is a pod's name.
+            value = variable.get("value", "anshin-ingest-0")
+            variables[variable["name"]] = str(file) if variable["name"].endswith("FILE") else value
+        # `check-config` asks for it, roles that don't talk to LINE don't.
+        variables.setdefault("ANSHIN__LINE__CHANNEL_SECRETS_FILE", str(file))
+        toml = pathlib.Path(directory, "anshin.toml")
+        toml.write_text(config)
+        said = subprocess.run([anshin, "--config", toml, "check-config"], env=variables, capture_output=True, text=True)
+        expect(said.returncode == 0, f"{where}: {' '.join(said.stderr.split())}")
+
+
+def main(rendered, anshin):
     defaults = tomllib.loads(pathlib.Path("server/config.default.toml").read_text())
     schema = json.loads(pathlib.Path("helm/values.schema.json").read_text())
     values = yaml.safe_load(pathlib.Path("helm/values.yaml").read_text())
@@ -107,6 +130,7 @@ def main(rendered):
     for file in sorted(rendered.glob("*.yaml")):
         documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
         overlay = yaml.safe_load(pathlib.Path("helm/ci", f"{file.stem}-values.yaml").read_text())
+        configs = {}
         given = keys_of(values["config"]) | keys_of(overlay.get("config", {}))
         for document in documents:
             kind = document["kind"]
@@ -114,6 +138,7 @@ def main(rendered):
             allowed = {"ConfigMap", "Deployment", "Job", "PodDisruptionBudget", "Service", "StatefulSet"}
             expect(kind in allowed, f"{where}: the chart makes no {kind}")
             if kind == "ConfigMap":
+                configs[document["metadata"]["name"]] = document["data"]["anshin.toml"]
                 config = tomllib.loads(document["data"]["anshin.toml"])
                 expect(not any(key.endswith("_file") for key in keys_of(config)), f"{where}: names a file that not every role has")
                 set_by_chart |= keys_of(config) - given
@@ -121,6 +146,10 @@ def main(rendered):
             where = f"{file.stem}, {component}"
             check_security(where, pod)
             set_by_chart |= check_secrets(where, component, pod)
+            named = [volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume]
+            expect(len(named) == 1 and named[0] in configs, f"{where}: has no configuration")
+            if anshin and not disagreements:
+                check_config(anshin, where, pod, configs[named[0]])
 
     known = keys_of(defaults)
     for key in sorted((settable | set_by_chart) - known):
@@ -148,6 +177,6 @@ def main(rendered):
     expect(user and user.groups() == ("65532", "65532"), "Dockerfile: the user is not 65532, whom the chart's pods run as")
 
 
-main(pathlib.Path(sys.argv[1]))
+main(pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
 print("\n".join(disagreements))
 sys.exit(1 if disagreements else 0)

@@ -174,17 +174,20 @@ impl Shared {
         let answer = asker
             .offsets_for_times(list, ANSWER_WITHIN)
             .map_err(|e| failed("ask for bounds", &e))?;
-        let mut edges = vec![Offset(0); usize::from(topic.partitions())];
+        let mut edges = vec![None; usize::from(topic.partitions())];
         for element in answer.elements() {
             element.error().map_err(|e| failed("ask for bounds", &e))?;
             let place = usize::try_from(element.partition()).ok();
             if let (Some(edge), KafkaOffset::Offset(offset)) =
                 (place.and_then(|place| edges.get_mut(place)), element.offset())
             {
-                *edge = Offset(u64::try_from(offset).unwrap_or(0));
+                *edge = u64::try_from(offset).ok().map(Offset);
             }
         }
-        Ok(edges)
+        // An edge that was not told is unknown, and no zero.
+        edges.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| {
+            LogError::new(Kind::Transient, "Kafka does not tell the bounds of every partition")
+        })
     }
 
     fn committed(&self, group: Group, topic: Topic) -> Result<Vec<Option<Offset>>, LogError> {
@@ -273,10 +276,13 @@ impl Log for KafkaLog {
                 Err((error, _)) => Err(error),
             };
             results.push(match delivered {
-                Ok(delivery) => {
-                    let offset = Offset(u64::try_from(delivery.offset).unwrap_or(0));
-                    Ok(Position { topic, partition, offset })
-                }
+                // A record that was sent twice, since the first answer was lost, may be there
+                // while brokers no longer say where.
+                Ok(delivery) => u64::try_from(delivery.offset)
+                    .map(|offset| Position { topic, partition, offset: Offset(offset) })
+                    .map_err(|_| {
+                        LogError::new(Kind::Transient, "Kafka does not say where a record lies")
+                    }),
                 Err(error) => {
                     broken |= error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
                     Err(failed("append", &error))

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use rand::RngExt;
 use schemas::topic::{Offset, Partition, Topic};
 use storage::{
-    kafka::{KafkaConfig, KafkaLog, KafkaReader, Link, OpenError, Sasl, SaslMechanism, Tls, migrate},
+    kafka::{
+        KafkaConfig, KafkaLog, KafkaReader, Link, OpenError, Sasl, SaslMechanism, Tls, migrate,
+    },
     log::{Append, Delivery, Group, Log, Member, Reader},
 };
 

@@ -269,7 +269,11 @@ async fn known(
 }
 
 fn asked(config: &KafkaConfig, error: &KafkaError) -> OpenError {
-    match error.rdkafka_error_code() {
+    let code = match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    };
+    match code {
         Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
             OpenError::Settings { why: format!("user may not make or read topics ({error})") }
         }

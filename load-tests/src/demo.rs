@@ -4,13 +4,7 @@ mod officials;
 mod privacy;
 mod show;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -435,15 +429,17 @@ struct Facts<'a> {
 
 fn populate(platform: &Platform, day: &Scenario) {
     // The day is over by the clock: whoever blocks the account in it is on LINE's list of friends no
-    // more.
+    // more, also where somebody asks for the list in the middle of the deliveries.
     let blocks = day.steps.iter().filter(|step| step.deed == Deed::Block);
-    let blocks: HashSet<usize> = blocks.map(|step| step.visitor).collect();
+    let blocks: BTreeMap<usize, i64> = blocks.map(|step| (step.visitor, step.at)).collect();
     let mut people = platform.people.lock();
     for (n, visitor) in day.visitors.iter().enumerate() {
         people.set(
             &visitor.user_id(),
             Person {
-                friend: visitor.friend_before && !blocks.contains(&n),
+                friend: visitor.friend_before && !blocks.contains_key(&n),
+                blocked: blocks.contains_key(&n),
+                changed_at: blocks.get(&n).copied().unwrap_or(0),
                 name: format!("visitor {n}"),
                 language: Some(visitor.language.to_owned()),
                 ..Person::default()

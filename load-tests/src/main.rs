@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use load_tests::{
+    conformance::{self, Conformance},
     demo::{self, Demo},
     platform::{Channel, Platform},
     replay::{self, Replay},
@@ -33,6 +34,8 @@ enum Command {
     Line(Line),
     /// Sends signed webhooks at a fixed rate, and measures.
     Replay(Replay),
+    /// Checks the promises that the product relies on, on a Kafka or a CQL store of your own.
+    Conformance(Conformance),
     /// Compares what a demo recorded with its data directory; names every difference.
     Verify(Verify),
 }
@@ -97,6 +100,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Cluster(ClusterUp { kafka, cql, copies, dir }) => {
             demo::cluster_up(&demo::Servers::new(&kafka, &cql, copies), dir).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Conformance(conformance) => {
+            conformance::run(&conformance).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Line(line) => {

@@ -9,12 +9,14 @@
 //! | [`verify`] | journal against store and against what the platform accepted |
 //! | [`replay`] | signed traffic, open loop |
 //! | [`cluster`] | every role as processes of its own |
+//! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //!
 //! It talks to loopback addresses only.
 
 pub mod cluster;
 pub mod demo;
+pub mod faults;
 pub mod oracle;
 pub mod platform;
 pub mod replay;

@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use load_tests::{
     demo::{self, Demo},
+    faults::{self, Faults},
     platform::{Channel, Platform},
     replay::{self, Replay},
     verify::{self, Record},
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Plays a day on all roles in one process beside a stand-in for LINE, and counts.
     Demo(Demo),
+    /// Breaks one thing at a time on a small cluster of its own; names every broken promise.
+    Faults(Faults),
     /// Runs the stand-in for LINE.
     Line(Line),
     /// Sends signed webhooks at a fixed rate, and measures.
@@ -75,6 +78,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 played.stay_up().await?;
             }
             Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Faults(faults) => {
+            let kept = faults::run(&faults).await?;
+            Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Line(line) => {
             let channel = Channel::default();

@@ -33,7 +33,7 @@ pub struct Officials {
 }
 
 impl Officials {
-    pub(super) async fn new(store: &AnyStore, consoles: &[SocketAddr]) -> anyhow::Result<Self> {
+    pub(crate) async fn new(store: &AnyStore, consoles: &[SocketAddr]) -> anyhow::Result<Self> {
         let token =
             async |name: &str, role| server::tools::create_token(store, name.parse()?, role).await;
         Ok(Self {
@@ -81,7 +81,7 @@ impl Officials {
     }
 
     /// The places as the API lists them, in the order of the list: id, code, dwell.
-    pub(super) async fn places(&self, csv: &str) -> anyhow::Result<Vec<(String, String, i64)>> {
+    pub(crate) async fn places(&self, csv: &str) -> anyhow::Result<Vec<(String, String, i64)>> {
         let mut dwell = std::collections::BTreeMap::new();
         let mut cursor = String::new();
         loop {

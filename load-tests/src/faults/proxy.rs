@@ -25,10 +25,10 @@ pub enum Toxic {
     AnswersLost,
     /// Every answer comes so much later, in ms.
     Late(u32),
-    /// Answers come at so many KB a second.
+    /// So many KB a second pass, in both directions.
     Slow(u32),
-    /// A connection is reset once so many bytes of answers have passed.
-    ResetAfter(u32),
+    /// A connection ends in the middle of an answer, once so many bytes of answers have passed.
+    EndsAfter(u32),
 }
 
 /// A running Toxiproxy.
@@ -79,10 +79,10 @@ impl Proxy {
             Toxic::Silent | Toxic::AnswersLost => silence,
             Toxic::Late(ms) => ("latency", json!({"latency": ms})),
             Toxic::Slow(rate) => ("bandwidth", json!({"rate": rate})),
-            Toxic::ResetAfter(bytes) => ("limit_data", json!({"bytes": bytes})),
+            Toxic::EndsAfter(bytes) => ("limit_data", json!({"bytes": bytes})),
         };
         let streams: &[&str] = match toxic {
-            Toxic::Silent => &["upstream", "downstream"],
+            Toxic::Silent | Toxic::Slow(_) => &["upstream", "downstream"],
             _ => &["downstream"],
         };
         for stream in streams {

@@ -2,6 +2,7 @@
 
 mod ingest;
 mod links;
+mod loss;
 mod planning;
 mod processor;
 mod sending;
@@ -69,6 +70,13 @@ pub(super) const ROWS: &[Row] = &[
         promise: SPOOLED,
         trials: 100,
         run: |world| Box::pin(ingest::kafka_slow(world)),
+    },
+    Row {
+        name: "W8 narrow",
+        fault: "ingest to Kafka: 2 KB a second",
+        promise: SPOOLED,
+        trials: 100,
+        run: |world| Box::pin(ingest::kafka_narrow(world)),
     },
     Row {
         name: "W9 full",
@@ -190,10 +198,24 @@ pub(super) const ROWS: &[Row] = &[
         run: |world| Box::pin(links::answers_lost(world)),
     },
     Row {
+        name: "P1 short",
+        fault: "on each link in turn connections end in the middle of an answer",
+        promise: HEALS,
+        trials: 50,
+        run: |world| Box::pin(links::answers_cut_short(world)),
+    },
+    Row {
         name: "P3",
         fault: "SIGTERM to each process in turn",
         promise: "exit code 0 in time; nothing is lost",
         trials: 50,
         run: |world| Box::pin(links::terminated(world)),
+    },
+    Row {
+        name: "P5",
+        fault: "the keyspace dropped in the middle of a job, made again from the log",
+        promise: "the job stops and asks; nobody twice; rows come back from the log",
+        trials: 10,
+        run: |world| Box::pin(loss::store_lost(world)),
     },
 ];

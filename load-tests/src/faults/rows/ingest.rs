@@ -98,6 +98,11 @@ pub async fn kafka_silent(world: &mut World) -> anyhow::Result<()> {
     suffers(world, Toxic::Silent).await
 }
 
+/// W8: a link for a tenth of the traffic.
+pub async fn kafka_narrow(world: &mut World) -> anyhow::Result<()> {
+    suffers(world, Toxic::Slow(2)).await
+}
+
 /// W8: acknowledged, but later than LINE waits.
 pub async fn kafka_slow(world: &mut World) -> anyhow::Result<()> {
     suffers(world, Toxic::Late(1_500)).await

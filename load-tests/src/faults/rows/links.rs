@@ -53,6 +53,12 @@ pub async fn answers_lost(world: &mut World) -> anyhow::Result<()> {
     each(world, async |world, link| world.servers.proxy.suffer(link, Toxic::AnswersLost).await).await
 }
 
+/// P1: connections end in the middle of an answer.
+pub async fn answers_cut_short(world: &mut World) -> anyhow::Result<()> {
+    each(world, async |world, link| world.servers.proxy.suffer(link, Toxic::EndsAfter(700)).await)
+        .await
+}
+
 /// P3: as a roll-out does.
 pub async fn terminated(world: &mut World) -> anyhow::Result<()> {
     let evening = world.evening(PEOPLE, "P3");

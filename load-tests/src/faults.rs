@@ -30,6 +30,9 @@ use self::{
     world::World,
 };
 
+/// Broken promises of one trial that are shown.
+const SHOWN: usize = 10;
+
 /// Which faults, how often.
 #[derive(Clone, Debug, Args)]
 pub struct Faults {
@@ -104,13 +107,16 @@ async fn in_dir(faults: &Faults, dir: &Path) -> anyhow::Result<bool> {
         for _ in 0..faults.trials(row) {
             let begun = Instant::now();
             let ran = (row.run)(&mut world).await;
-            let mut broken = world.judge().await?;
-            broken.extend(ran.err().map(|error| format!("{error:#}")));
+            let mut broken: Vec<String> = ran.err().map(|e| format!("{e:#}")).into_iter().collect();
+            broken.extend(world.judge().await?);
             tried.trials += 1;
             tried.took += begun.elapsed();
             tried.broken += broken.len();
-            for what in broken {
+            for what in broken.iter().take(SHOWN) {
                 println!("{}: BROKEN ({}): {what}", row.name, row.promise);
+            }
+            if broken.len() > SHOWN {
+                println!("{}: BROKEN: and {} more", row.name, broken.len() - SHOWN);
             }
         }
         println!(

@@ -6,7 +6,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use notifier::line::Secret;
 use serde::Deserialize;
-use storage::any::{LogPlace, StorePlace};
+use storage::{
+    any::{LogPlace, StorePlace},
+    embedded::system_clock,
+};
 
 pub use self::links::{Cql, Kafka};
 
@@ -205,11 +208,22 @@ impl Config {
     /// What is wrong with it: key, value, allowed range.
     fn check(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if let Err(error) = LogPlace::parse(&self.log.url) {
-            problems.push(format!("log.url: {error}"));
+        match LogPlace::parse(&self.log.url) {
+            Ok(LogPlace::Kafka(brokers)) => {
+                let checked = self.kafka.log(brokers).check_hosts();
+                problems.extend(checked.err().map(|error| format!("log.url: {error}")));
+            }
+            Ok(LogPlace::Embedded(_)) => {}
+            Err(error) => problems.push(format!("log.url: {error}")),
         }
-        if let Err(error) = StorePlace::parse(&self.store.url) {
-            problems.push(format!("store.url: {error}"));
+        match StorePlace::parse(&self.store.url) {
+            Ok(StorePlace::Cql(hosts, keyspace)) => {
+                let store = self.cql.store((hosts, keyspace), self.retention.days, system_clock());
+                let checked = store.check_hosts();
+                problems.extend(checked.err().map(|error| format!("store.url: {error}")));
+            }
+            Ok(StorePlace::Embedded(_)) => {}
+            Err(error) => problems.push(format!("store.url: {error}")),
         }
         problems.extend(self.kafka.check());
         problems.extend(self.cql.check());

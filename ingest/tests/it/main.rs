@@ -2,6 +2,7 @@
 
 mod bodies;
 mod endpoint;
+mod spool;
 
 use std::sync::Arc;
 

@@ -230,13 +230,20 @@ impl Sending {
 
     /// Begins nothing more; waits until everything begun is acknowledged. How many deliveries were
     /// not.
-    pub async fn end(self) -> anyhow::Result<u64> {
+    pub async fn end(mut self) -> anyhow::Result<u64> {
         self.stop.store(true, Ordering::Relaxed);
-        self.task.await?
+        (&mut self.task).await?
     }
 
     /// Waits until everything is acknowledged.
-    pub async fn all(self) -> anyhow::Result<u64> {
-        self.task.await.context("sending ended badly")?
+    pub async fn all(mut self) -> anyhow::Result<u64> {
+        (&mut self.task).await.context("sending ended badly")?
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Where a row has failed, what is under way is finished, and nothing begun.
+        self.stop.store(true, Ordering::Relaxed);
     }
 }

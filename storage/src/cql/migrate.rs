@@ -28,15 +28,18 @@ fn checksum(text: &str) -> String {
 /// The statements of a file, filled in.
 fn statements(text: &str, config: &CqlConfig) -> Vec<String> {
     let window = (config.retention_days * 24 / 28).max(1).to_string();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-    let text = lines.join("\n").replace("$KEYSPACE", &config.keyspace).replace("$WINDOW_HOURS", &window);
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let text =
+        lines.join("\n").replace("$KEYSPACE", &config.keyspace).replace("$WINDOW_HOURS", &window);
     text.split(';').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
 }
 
 /// The migrations that were applied: number → checksum.
 async fn applied(session: &Session, config: &CqlConfig) -> Result<BTreeMap<i32, String>, CqlError> {
     let keyspace = &config.keyspace;
-    let text = format!("SELECT version, checksum FROM {keyspace}.schema_version WHERE name = 'anshin'");
+    let text =
+        format!("SELECT version, checksum FROM {keyspace}.schema_version WHERE name = 'anshin'");
     let found = session.query_unpaged(text, ()).await.map_err(|error| config.failed(&error))?;
     let broken = |_| CqlError::SchemaOlder { keyspace: keyspace.clone() };
     let rows = found.into_rows_result().map_err(|_| broken(()))?;
@@ -86,7 +89,9 @@ pub async fn migrate(
             None => first_datacenter(&session, config).await?,
         };
         if dry_run {
-            say(format!("keyspace {keyspace}: would be made, {replication} copies in {datacenter}"));
+            say(format!(
+                "keyspace {keyspace}: would be made, {replication} copies in {datacenter}"
+            ));
         } else {
             let text = format!(
                 "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', '{datacenter}': {replication}}}"
@@ -169,7 +174,10 @@ fn is_passing(error: &ExecutionError) -> bool {
         error,
         ExecutionError::BadQuery(_)
             | ExecutionError::LastAttemptError(RequestAttemptError::DbError(
-                DbError::SyntaxError | DbError::Invalid | DbError::ConfigError | DbError::Unauthorized,
+                DbError::SyntaxError
+                    | DbError::Invalid
+                    | DbError::ConfigError
+                    | DbError::Unauthorized,
                 _
             ))
     )

@@ -13,7 +13,9 @@ use rustls::{
 };
 use scylla::{
     authentication::{AuthError, AuthenticatorProvider, AuthenticatorSession},
-    client::{execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder},
+    client::{
+        execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder,
+    },
     policies::load_balancing::DefaultPolicy,
     statement::Consistency,
 };
@@ -76,6 +78,15 @@ impl CqlConfig {
         i64::from(self.retention_days) * 86_400_000_000
     }
 
+    /// Refuses a link that anybody on the way could read, unless it was asked for.
+    pub fn check_hosts(&self) -> Result<(), CqlError> {
+        let far = self.hosts.iter().find(|host| !is_loopback(host));
+        match far.filter(|_| self.tls.is_none() && !self.plain_text_to_any_host) {
+            Some(host) => Err(CqlError::PlainText { host: host.clone() }),
+            None => Ok(()),
+        }
+    }
+
     fn at(&self) -> String {
         self.hosts.join(", ")
     }
@@ -93,13 +104,20 @@ impl CqlConfig {
         if says(&["certificate", "UnknownIssuer", "TLS", "tls"]) {
             return CqlError::Tls { hosts, why: text };
         }
-        if says(&["AuthenticationError", "Authentication", "authentication", "username and/or password", "Bad credentials"]) {
+        if says(&[
+            "AuthenticationError",
+            "Authentication",
+            "authentication",
+            "username and/or password",
+            "Bad credentials",
+        ]) {
             return CqlError::Login { hosts };
         }
         if says(&["Keyspace", "keyspace"]) && says(&["does not exist", "doesn't exist"]) {
             return CqlError::NoKeyspace { keyspace: self.keyspace.clone() };
         }
-        if says(&["does not exist", "unconfigured table", "Undefined column", "Unknown identifier"]) {
+        if says(&["does not exist", "unconfigured table", "Undefined column", "Unknown identifier"])
+        {
             return CqlError::SchemaOlder { keyspace: self.keyspace.clone() };
         }
         CqlError::Unreachable { hosts, why: text }
@@ -110,7 +128,9 @@ impl CqlConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum CqlError {
     /// No node answers.
-    #[error("the CQL store at {hosts} can't be reached: look whether it runs, and whether store.url names it ({why})")]
+    #[error(
+        "the CQL store at {hosts} can't be reached: look whether it runs, and whether store.url names it ({why})"
+    )]
     Unreachable {
         /// Where.
         hosts: String,
@@ -118,7 +138,9 @@ pub enum CqlError {
         why: String,
     },
     /// The certificate of a node is not trusted, or there is none.
-    #[error("the TLS link to the CQL store at {hosts} can't be made ({why}): look whether cql.ca_file signed the nodes' certificates")]
+    #[error(
+        "the TLS link to the CQL store at {hosts} can't be made ({why}): look whether cql.ca_file signed the nodes' certificates"
+    )]
     Tls {
         /// Where.
         hosts: String,
@@ -126,13 +148,17 @@ pub enum CqlError {
         why: String,
     },
     /// A node refuses the user.
-    #[error("the CQL store at {hosts} refuses user or password: look at cql.username and cql.password_file")]
+    #[error(
+        "the CQL store at {hosts} refuses user or password: look at cql.username and cql.password_file"
+    )]
     Login {
         /// Where.
         hosts: String,
     },
     /// The link would be in plain text over a network.
-    #[error("the link to the CQL store at {host} would be in plain text: set cql.tls, or cql.plain_text = \"to any host\"")]
+    #[error(
+        "the link to the CQL store at {host} would be in plain text: set cql.tls, or cql.plain_text = \"to any host\""
+    )]
     PlainText {
         /// Where.
         host: String,
@@ -158,7 +184,9 @@ pub enum CqlError {
         keyspace: String,
     },
     /// The schema is newer than this build.
-    #[error("the tables of keyspace {keyspace} are of schema {found}, this version knows {known}: run the version that made them, or a later one")]
+    #[error(
+        "the tables of keyspace {keyspace} are of schema {found}, this version knows {known}: run the version that made them, or a later one"
+    )]
     SchemaNewer {
         /// Which.
         keyspace: String,
@@ -168,7 +196,9 @@ pub enum CqlError {
         known: i32,
     },
     /// A migration was not what this build has under its number.
-    #[error("schema {version} of keyspace {keyspace} was made by another file than this version's: use the version that made it")]
+    #[error(
+        "schema {version} of keyspace {keyspace} was made by another file than this version's: use the version that made it"
+    )]
     SchemaDiffers {
         /// Which.
         keyspace: String,
@@ -187,12 +217,7 @@ pub enum CqlError {
 
 /// Connects; waits for the cluster for at most `wait`.
 pub(super) async fn connect(config: &CqlConfig, wait: Duration) -> Result<Session, CqlError> {
-    if config.tls.is_none()
-        && !config.plain_text_to_any_host
-        && let Some(host) = config.hosts.iter().find(|host| !is_loopback(host))
-    {
-        return Err(CqlError::PlainText { host: host.clone() });
-    }
+    config.check_hosts()?;
     let deadline = Instant::now() + wait;
     loop {
         let why = match attempt(config).await {
@@ -257,7 +282,8 @@ fn client_tls(tls: &Tls) -> Result<Arc<rustls::ClientConfig>, CqlError> {
             }
         }
         None => {
-            let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let (_, _) =
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -151,10 +151,7 @@ impl Prepared {
         self.tables.get(query.table.name)?.select.get(&which)
     }
 
-    pub(super) fn delete<'a>(
-        &self,
-        deletion: &'a Deletion,
-    ) -> (PreparedStatement, Vec<Cell<'a>>) {
+    pub(super) fn delete<'a>(&self, deletion: &'a Deletion) -> (PreparedStatement, Vec<Cell<'a>>) {
         // Every table of `ALL_TABLES` is there.
         let table = &self.tables[deletion.table.name];
         let at = Cell::Timestamp(deletion.timestamp);

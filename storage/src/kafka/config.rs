@@ -57,6 +57,9 @@ pub struct Link {
     pub plain_text_to_any_host: bool,
 }
 
+/// When each file of a link was changed last, and how long it is.
+pub(super) type Fingerprint = Vec<Option<(SystemTime, u64)>>;
+
 /// TLS to the brokers.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
@@ -122,7 +125,7 @@ pub(crate) fn is_loopback(address: &str) -> bool {
 
 impl Link {
     /// Says what the files of the link are now: it changes when one of them does.
-    pub(super) fn fingerprint(&self) -> Vec<Option<(SystemTime, u64)>> {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
         let look = |path: &Path| {
             let metadata = std::fs::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
@@ -148,12 +151,9 @@ impl KafkaConfig {
         format!("{}{}.{}", self.prefix, group.name(), topic.name())
     }
 
-    /// Refuses a link that anybody on the way could read, unless it was asked for; and files that
-    /// can't be read.
+    /// Refuses a link in plain text, and files that can't be read.
     pub(super) fn check_link(&self) -> Result<(), OpenError> {
-        for broker in &self.brokers {
-            self.check_host(broker)?;
-        }
+        self.check_hosts()?;
         let mut files: Vec<&Path> = Vec::new();
         if let Some(tls) = &self.link.tls {
             files.extend(tls.ca_file.as_deref());
@@ -164,6 +164,11 @@ impl KafkaConfig {
                 .map_err(|source| OpenError::File { file: file.to_owned(), source })?;
         }
         self.password().map(|_| ())
+    }
+
+    /// Refuses a link that anybody on the way could read, unless it was asked for.
+    pub fn check_hosts(&self) -> Result<(), OpenError> {
+        self.brokers.iter().try_for_each(|broker| self.check_host(broker))
     }
 
     /// Refuses a broker that would be reached in plain text over a network.

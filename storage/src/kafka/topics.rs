@@ -96,6 +96,10 @@ pub(super) async fn reach(
             Some((Code::SSL, why)) => {
                 return Err(OpenError::Tls { brokers, why: first_line(&why) });
             }
+            // Told after the handshake, by an alert: to librdkafka a link that broke.
+            Some((Code::BrokerTransportFailure, why)) if why.contains("SSL alert number") => {
+                return Err(OpenError::Certificate { brokers, why: first_line(&why) });
+            }
             _ => {}
         }
         if Instant::now() >= deadline {
@@ -265,7 +269,11 @@ async fn known(
 }
 
 fn asked(config: &KafkaConfig, error: &KafkaError) -> OpenError {
-    match error.rdkafka_error_code() {
+    let code = match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    };
+    match code {
         Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
             OpenError::Settings { why: format!("user may not make or read topics ({error})") }
         }

@@ -11,7 +11,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,12 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
+
+# For example: make faults-cluster FAULT_ARGS="--full"
+FAULT_ARGS ?=
+
+faults-cluster: build set-up-test ## one fault after another on a small cluster, and a table of broken promises
+	$(built)/anshin-load faults $(FAULT_ARGS)
 
 set-up-test:
 	@scripts/set-up test

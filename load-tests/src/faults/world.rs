@@ -82,7 +82,12 @@ impl World {
         let variables = variables(dir, &serving.url(), &servers, &name);
         let config = server::Config::load(None, variables.clone().into_iter())?;
         let now = schemas::time::EventTime(platform.clock.now());
-        server::keys::init(&config.keys.file, &config.keys.places_file, now, config.retention.days)?;
+        server::keys::init(
+            &config.keys.file,
+            &config.keys.places_file,
+            now,
+            config.retention.days,
+        )?;
         server::migrate::migrate(&config, false, &mut Vec::new()).await?;
         let mut cluster =
             Cluster::lay_out(dir, 2, &variables, |part, _| servers.variables(part, &name))?;
@@ -305,7 +310,9 @@ impl World {
                 break;
             }
             if begun.elapsed() > RECOVERS_WITHIN {
-                let what = format!("not done {RECOVERS_WITHIN:?} after the fault: lag {lag:?}, {spooled} bytes spooled");
+                let what = format!(
+                    "not done {RECOVERS_WITHIN:?} after the fault: lag {lag:?}, {spooled} bytes spooled"
+                );
                 self.broken.push(what);
                 break;
             }

@@ -342,8 +342,7 @@ impl Failure {
     }
 }
 
-/// For the model, which merges rows as the engine does.
-#[cfg(feature = "model")]
+/// For the model, which merges rows as the engine does, and for other backends that check rows.
 pub(crate) fn into_store(failure: Failure) -> StoreError {
     failure.into_store()
 }

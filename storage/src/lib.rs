@@ -13,6 +13,7 @@
 //! | [`error`], [`retry`] | errors by what to do about them; doing it |
 //! | [`follow`] | a topic folded into memory and kept current |
 //! | [`embedded`] | log and store of one machine, in one directory |
+//! | [`cql`] | the store in a ScyllaDB or Cassandra cluster |
 //! | [`remote`] | a directory through the process that holds it |
 //! | [`any`] | the backend that a URL names |
 //! | [`conformance`] | the contracts, checked: what a backend must pass |
@@ -26,6 +27,7 @@
 
 pub mod any;
 pub mod conformance;
+pub mod cql;
 pub mod embedded;
 pub mod error;
 pub mod follow;

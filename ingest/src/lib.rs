@@ -3,7 +3,7 @@
 //! ```text
 //!  POST /webhook ─▶ signature ─▶ event ─▶ record ─▶ log ─▶ 200
 //!                      │            │        │       │
-//!                     401    rejected (sealed)      503
+//!                     401    rejected (sealed)  spool ─▶ 200
 //! ```
 //!
 //! | module | what it does |
@@ -14,6 +14,7 @@
 //! | [`command`] | words of a visitor → a place code, a command, or nothing |
 //! | [`record`] | event → records of the log (pure) |
 //! | [`wrote`] | who is known to have written today |
+//! | [`spool`] | where records wait, fsynced, while the log takes none |
 //! | [`config`], [`metrics`] | limits and their defaults; what is counted |
 //!
 //! What becomes of errors:
@@ -25,7 +26,8 @@
 //! | signed, but no JSON or no events | 200 | `rejected`, sealed |
 //! | an event that lacks what its type needs, or is too old or ahead of time | 200 | it alone in `rejected`, sealed |
 //! | event and message types that mean nothing to us | 200 | nothing; counted |
-//! | the log does not take the records in time | 503 | perhaps some; delivered again, they make no second row |
+//! | the log does not take the records in time | 200 | the spool has them, and drains when the log is back |
+//! | the same, and the spool is full, fails, or there is none | 503 | perhaps some; delivered again, they make no second row |
 //! | a key that must exist is missing | 503, and not ready | nothing |
 //!
 //! Events are split as raw JSON and parsed one by one with serde_json: measured at half the cost of
@@ -41,6 +43,7 @@ pub mod event;
 pub mod metrics;
 pub mod record;
 pub mod signature;
+pub mod spool;
 pub mod webhook;
 pub mod wrote;
 

@@ -15,6 +15,13 @@ pub const REJECTED: &str = "webhook_rejected_total";
 /// Time that the log took to make a request's records durable.
 pub const APPEND_DURATION: &str = "webhook_append_duration_seconds";
 
+/// Bytes in the spool.
+pub const SPOOL_BYTES: &str = "spool_bytes";
+/// Age of the oldest request in the spool.
+pub const SPOOL_OLDEST: &str = "spool_oldest_seconds";
+/// Requests into and out of the spool, and what was put aside.
+pub const SPOOL_RECORDS: &str = "spool_records_total";
+
 /// Describes them to the recorder.
 pub fn describe() {
     describe_counter!(REQUESTS, "webhook requests, by status code and reason");
@@ -22,5 +29,8 @@ pub fn describe() {
     describe_gauge!(IN_FLIGHT, "webhook requests being worked on");
     describe_counter!(EVENTS, "webhook events, by what became of them");
     describe_counter!(REJECTED, "rejected events and bodies, by cause");
+    describe_gauge!(SPOOL_BYTES, Unit::Bytes, "bytes in the spool");
+    describe_gauge!(SPOOL_OLDEST, Unit::Seconds, "age of the oldest request in the spool");
+    describe_counter!(SPOOL_RECORDS, "requests into (in) and out of (out) the spool, damaged ones (quarantined)");
     describe_histogram!(APPEND_DURATION, Unit::Seconds, "time until records were durable");
 }

@@ -20,7 +20,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schemas::{identity::KeyRing, place_code::PlaceKeys, time::EventTime};
-use storage::Log;
+use storage::{Append, Log};
 use tokio::{sync::Semaphore, sync::watch, time::Instant};
 
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
     metrics,
     record::{self, BodyError, Context, Outcome},
     signature::{self, ChannelSecrets},
+    spool::Spool,
     wrote::WroteMemory,
 };
 
@@ -44,6 +45,8 @@ pub struct Deps<L> {
     pub secrets: ChannelSecrets,
     /// Our bot's user id, where bodies for others are to be refused.
     pub bot: Option<String>,
+    /// Where records wait while the log takes none.
+    pub spool: Option<Spool>,
     /// How long rows live.
     pub retention_days: u32,
     /// What time it is.
@@ -137,15 +140,15 @@ impl<L: Log> Ingest<L> {
 
     async fn append(&self, outcome: Outcome) -> (StatusCode, &'static str) {
         let begun = Instant::now();
+        let mut where_to = "durable";
         if !outcome.appends.is_empty() {
-            let append = self.deps.log.append(outcome.appends);
-            let deadline = Duration::from_millis(self.config.append_deadline_ms);
-            let Ok(results) = tokio::time::timeout(deadline, append).await else {
-                return (StatusCode::SERVICE_UNAVAILABLE, "log_slow");
+            let durable = match &self.deps.spool {
+                Some(spool) => self.log_or_spool(outcome.appends, spool).await,
+                None => self.log(outcome.appends).await.map(|()| "durable"),
             };
-            if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
-                tracing::warn!(%error, "records are not durable; LINE delivers them again");
-                return (StatusCode::SERVICE_UNAVAILABLE, "log_failed");
+            match durable {
+                Ok(reason) => where_to = reason,
+                Err(reason) => return (StatusCode::SERVICE_UNAVAILABLE, reason),
             }
         }
         ::metrics::histogram!(metrics::APPEND_DURATION).record(begun.elapsed().as_secs_f64());
@@ -165,7 +168,46 @@ impl<L: Log> Ingest<L> {
             events("rejected", 1);
             ::metrics::counter!(metrics::REJECTED, "cause" => cause.name()).increment(1);
         }
-        (StatusCode::OK, "durable")
+        (StatusCode::OK, where_to)
+    }
+
+    /// Gives records to the log, or else to the spool; where they are, or why nowhere.
+    async fn log_or_spool(
+        &self,
+        records: Vec<Append>,
+        spool: &Spool,
+    ) -> Result<&'static str, &'static str> {
+        // While the log is known to be away, asking it first would only cost the visitor time.
+        if !spool.log_is_down() {
+            match self.log(records.clone()).await {
+                Ok(()) => return Ok("durable"),
+                Err(_) => spool.log_is_away(),
+            }
+        }
+        match spool.put(&records, (self.deps.clock)()).await {
+            Ok(()) => Ok("spooled"),
+            Err(error) => {
+                tracing::warn!(%error, "records are not durable; LINE delivers them again");
+                spool.holds_nothing();
+                Err("spool_failed")
+            }
+        }
+    }
+
+    /// Gives records to the log; why it does not have them in time.
+    async fn log(&self, records: Vec<Append>) -> Result<(), &'static str> {
+        let append = self.deps.log.append(records);
+        let deadline = Duration::from_millis(self.config.append_deadline_ms);
+        let Ok(results) = tokio::time::timeout(deadline, append).await else {
+            return Err("log_slow");
+        };
+        match results.iter().find_map(|result| result.as_ref().err()) {
+            Some(error) => {
+                tracing::warn!(%error, "the log did not take the records of a request");
+                Err("log_failed")
+            }
+            None => Ok(()),
+        }
     }
 
     fn in_flight(&self) -> f64 {

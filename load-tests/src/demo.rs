@@ -6,6 +6,7 @@ mod show;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -15,11 +16,14 @@ use anyhow::Context as _;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use hdrhistogram::Histogram;
+use server::backends::Backends;
+use storage::any::{AnyLog, AnyStore};
 use tokio::time::Instant;
 
 pub use self::officials::Officials;
 use self::show::Show;
 use crate::{
+    cluster::{Cluster, Part, Variables},
     oracle::{self, Difference},
     platform::{
         Channel, Clock, Platform, Serving,
@@ -48,12 +52,66 @@ pub struct Demo {
     /// A day of a few hundred visitors.
     #[arg(long)]
     pub small: bool,
+    /// Plays on a Kafka that is there (`host:port,host:port`), with two processes of each role.
+    #[arg(long, requires = "cql")]
+    pub kafka: Option<String>,
+    /// Plays on a CQL store that is there (`host:port,host:port`).
+    #[arg(long, requires = "kafka")]
+    pub cql: Option<String>,
+    /// Copies that Kafka and the store make of everything.
+    #[arg(long, default_value_t = 1)]
+    pub copies: u8,
+    /// Kills one process of each role in the middle of the day, the others while alerts go out.
+    #[arg(long, requires = "kafka")]
+    pub kill: bool,
     /// Takes one accepted message out of the journal before the count: it must be missed.
     #[arg(long, hide = true)]
     pub drop_message: bool,
     /// Takes one scan out of the store before the count: it must be missed.
     #[arg(long, hide = true)]
     pub drop_row: bool,
+}
+
+/// A Kafka and a CQL store that are there.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    log: String,
+    store: String,
+    prefix: String,
+    copies: String,
+}
+
+impl Servers {
+    /// With topics and a keyspace that nobody had before.
+    pub fn new(kafka: &str, cql: &str, copies: u8) -> Self {
+        let name = format!("demo_{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        Self {
+            log: format!("kafka://{kafka}"),
+            store: format!("cql://{cql}/{name}"),
+            prefix: format!("{name}."),
+            copies: copies.to_string(),
+        }
+    }
+
+    /// What roles are told of them.
+    pub fn variables(&self) -> Vec<(&'static str, &str)> {
+        let min_in_sync = if self.copies == "1" { "1" } else { "2" };
+        vec![
+            ("ANSHIN__LOG__URL", &self.log),
+            ("ANSHIN__STORE__URL", &self.store),
+            ("ANSHIN__KAFKA__PREFIX", &self.prefix),
+            ("ANSHIN__KAFKA__REPLICATION", &self.copies),
+            ("ANSHIN__KAFKA__MIN_IN_SYNC", min_in_sync),
+            ("ANSHIN__CQL__REPLICATION", &self.copies),
+        ]
+    }
+}
+
+impl Demo {
+    fn servers(&self) -> Option<Servers> {
+        let (kafka, cql) = (self.kafka.as_deref()?, self.cql.as_deref()?);
+        Some(Servers::new(kafka, cql, self.copies))
+    }
 }
 
 /// Bodies that are odd in one way each, so many of each kind.
@@ -97,12 +155,20 @@ impl Played {
     }
 }
 
-/// All roles in one process beside the stand-in, with places registered and officials at work.
+/// The roles of a stage.
+pub enum Roles {
+    /// In this process.
+    Here(Box<server::Running>),
+    /// In processes of their own; and what this one reaches log and store with.
+    Cluster(Cluster, Backends),
+}
+
+/// The roles beside the stand-in, with places registered and officials at work.
 pub struct Stage {
     /// The stand-in.
     pub platform: Arc<Platform>,
     /// The roles.
-    pub running: server::Running,
+    pub roles: Roles,
     /// The officials.
     pub officials: Officials,
     /// LINE's webhooks.
@@ -111,7 +177,7 @@ pub struct Stage {
     pub csv: String,
     /// The places: product's id, printed code, dwell in minutes.
     pub places: Vec<(String, String, i64)>,
-    webhook: String,
+    webhooks: Vec<String>,
     _serving: Serving,
 }
 
@@ -139,11 +205,86 @@ impl Stage {
         running.readiness.all().await;
         let csv = import(&config, dir, day).await?;
         let console = running.console.context("the console listens")?;
-        let officials = Officials::new(&running, console).await?;
+        let officials = Officials::new(&running.store(), &[console]).await?;
         let places = officials.places(&csv).await?;
-        let webhook = format!("http://{}/webhook", running.ingest.context("ingest listens")?);
-        let sender = WebhookSender::new(Arc::clone(&platform), &webhook)?;
-        Ok(Self { platform, running, officials, sender, csv, places, webhook, _serving: serving })
+        let webhooks =
+            vec![format!("http://{}/webhook", running.ingest.context("ingest listens")?)];
+        let sender = WebhookSender::new(Arc::clone(&platform), &webhooks)?;
+        let roles = Roles::Here(Box::new(running));
+        Ok(Self { platform, roles, officials, sender, csv, places, webhooks, _serving: serving })
+    }
+
+    /// Starts two processes of each role on servers that are there, in a directory.
+    pub async fn open_cluster(
+        dir: &std::path::Path,
+        day: &Scenario,
+        seed: u64,
+        servers: &Servers,
+    ) -> anyhow::Result<Self> {
+        let platform = Platform::new(Channel::default(), seed);
+        populate(&platform, day);
+        let serving = platform.serve(([127, 0, 0, 1], 0).into()).await?;
+        let variables = variables(dir, &serving.url(), &servers.variables());
+        let config = server::Config::load(None, variables.clone().into_iter())?;
+        let now = schemas::time::EventTime(platform.clock.now());
+        let (file, places_file) = (&config.keys.file, &config.keys.places_file);
+        if !file.exists() {
+            server::keys::init(file, places_file, now, config.retention.days)?;
+        }
+        server::migrate::migrate(&config, false, &mut Vec::new()).await?;
+        let mut cluster = Cluster::lay_out(dir, 2, &variables, |_, _| Vec::new())?;
+        cluster.start().await?;
+        let backends = server::backends::open_or_reach(&config).await?;
+        let csv = import(&config, dir, day).await?;
+        let consoles = cluster.addresses(Part::Console);
+        let officials = Officials::new(&backends.store, &consoles).await?;
+        // Each console replays the list at its own pace.
+        let begun = Instant::now();
+        let places = loop {
+            match officials.places(&csv).await {
+                Ok(places) => break places,
+                Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        let ingests = cluster.addresses(Part::Ingest).into_iter();
+        let webhooks: Vec<String> =
+            ingests.map(|address| format!("http://{address}/webhook")).collect();
+        let sender = WebhookSender::new(Arc::clone(&platform), &webhooks)?;
+        let roles = Roles::Cluster(cluster, backends);
+        Ok(Self { platform, roles, officials, sender, csv, places, webhooks, _serving: serving })
+    }
+
+    /// The store that the roles write to.
+    pub fn store(&self) -> AnyStore {
+        match &self.roles {
+            Roles::Here(running) => running.store(),
+            Roles::Cluster(_, backends) => backends.store.clone(),
+        }
+    }
+
+    /// The log that the roles write to.
+    pub fn log(&self) -> AnyLog {
+        match &self.roles {
+            Roles::Here(running) => running.log(),
+            Roles::Cluster(_, backends) => backends.log.clone(),
+        }
+    }
+
+    /// Every admin port.
+    pub fn admins(&self) -> Vec<SocketAddr> {
+        match &self.roles {
+            Roles::Here(running) => vec![running.admin],
+            Roles::Cluster(cluster, _) => cluster.processes.iter().map(|p| p.admin).collect(),
+        }
+    }
+
+    /// Kills one process of each role and starts it again, where they are processes.
+    pub async fn kill_one_of_each(&mut self, number: usize) -> anyhow::Result<()> {
+        match &mut self.roles {
+            Roles::Here(_) => Ok(()),
+            Roles::Cluster(cluster, _) => cluster.kill_one_of_each(number).await,
+        }
     }
 
     /// Delivers a whole day, as fast as it is taken.
@@ -153,8 +294,17 @@ impl Stage {
 
     /// Ends the roles.
     pub async fn end(self) -> anyhow::Result<()> {
-        self.running.stop();
-        self.running.ended().await.context("the roles did not end well")
+        match self.roles {
+            Roles::Here(running) => {
+                running.stop();
+                running.ended().await.context("the roles did not end well")
+            }
+            Roles::Cluster(cluster, backends) => {
+                cluster.end().await?;
+                backends.close().await;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -174,9 +324,28 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
     let begun = Instant::now();
     let size = if demo.small { Size::SMALL } else { Size::DEMO };
     let day = scenario::make(demo.seed, size, Clock::default().now());
-    let stage = Stage::open(&dir, &day, demo.seed, &[]).await?;
+    let mut stage = match demo.servers() {
+        Some(servers) => Stage::open_cluster(&dir, &day, demo.seed, &servers).await?,
+        None => Stage::open(&dir, &day, demo.seed, &[]).await?,
+    };
     show.line("every role is ready");
-    let traffic = deliver(&stage.sender, &day, &stage.csv, demo.seed, &show).await?;
+    let traffic = {
+        let sender = stage.sender.clone();
+        let csv = stage.csv.clone();
+        let delivering = deliver(&sender, &day, &csv, demo.seed, &show);
+        if demo.kill {
+            // In the middle: the deliveries that meet a dead ingest are made again by LINE.
+            let killing = async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                stage.kill_one_of_each(0).await
+            };
+            let (traffic, killed) = tokio::join!(delivering, killing);
+            killed?;
+            traffic?
+        } else {
+            delivering.await?
+        }
+    };
     odd_bodies(&stage, &day).await?;
 
     // From here on LINE has a bad evening.
@@ -187,16 +356,20 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
     for job in &day.jobs {
         record.jobs.push(stage.officials.submit_and_approve(job, &record.places).await?);
     }
+    if demo.kill {
+        // The other one of each, while alerts go out: the standby takes over.
+        stage.kill_one_of_each(1).await?;
+    }
     for job in &record.jobs {
         finished.push(stage.officials.wait_until_completed(&job.id, &show).await?);
     }
     let sent_in = sending.elapsed();
     stage.platform.faults.lock().clear();
     record.journal = stage.platform.journal.lock().clone();
-    tamper(demo, &mut record, &stage.running).await?;
+    tamper(demo, &mut record, &stage.store()).await?;
     std::fs::write(dir.join("record.json"), serde_json::to_vec(&record)?)?;
 
-    let mut differences = verify::verify(&stage.running.store(), &record).await?;
+    let mut differences = verify::verify(&stage.store(), &record).await?;
     differences.extend(figures(&record, &finished));
     let evidence = record.evidence();
     for (job, asked) in evidence.jobs.iter().zip(&day.jobs) {
@@ -207,14 +380,16 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
         let said = counts.people.or(counts.fewer_than.map(|_| people.min(9))).unwrap_or(0);
         figure(&mut differences, &format!("job {}: preview", job.id), people, said);
     }
-    let rejected = rejected(&stage.running).await?;
+    let rejected = rejected(&stage.log()).await?;
     for (cause, count) in expected_rejections() {
         let said = rejected.get(cause).copied().unwrap_or(0);
         figure(&mut differences, &format!("rejected: {cause}"), count, said);
     }
     let mut leaks = privacy::leaks(&dir, &day)?;
-    let metrics = reqwest::get(format!("http://{}/metrics", stage.running.admin)).await?;
-    leaks.extend(privacy::leak_in_metrics(&metrics.bytes().await?, &day));
+    for admin in stage.admins() {
+        let metrics = reqwest::get(format!("http://{admin}/metrics")).await?;
+        leaks.extend(privacy::leak_in_metrics(&metrics.bytes().await?, &day));
+    }
     differences.extend(leaks.into_iter().map(Difference::Leak));
 
     let facts = Facts {
@@ -265,12 +440,17 @@ pub fn config(
     api_url: &str,
     more: &[(&str, &str)],
 ) -> anyhow::Result<server::Config> {
-    let channel = Channel::default();
     let data = format!("embedded://{}", dir.join("data").display());
+    let at = [("ANSHIN__LOG__URL", data.as_str()), ("ANSHIN__STORE__URL", data.as_str())];
+    let more: Vec<_> = at.into_iter().chain(more.iter().copied()).collect();
+    Ok(server::Config::load(None, variables(dir, api_url, &more).into_iter())?)
+}
+
+/// What the demo's roles are told, on any backends; `more` overrides it.
+fn variables(dir: &std::path::Path, api_url: &str, more: &[(&str, &str)]) -> Variables {
+    let channel = Channel::default();
     let path = |name: &str| dir.join(name).display().to_string();
     let variables = [
-        ("ANSHIN__LOG__URL", data.clone()),
-        ("ANSHIN__STORE__URL", data),
         ("ANSHIN__LINE__CHANNEL_ID", channel.id),
         ("ANSHIN__LINE__CHANNEL_SECRETS", channel.secret),
         ("ANSHIN__LINE__BOT_USER_ID", channel.bot_user_id),
@@ -284,8 +464,7 @@ pub fn config(
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
     let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let variables = variables.chain(more);
-    Ok(server::Config::load(None, variables)?)
+    variables.chain(more).collect()
 }
 
 /// Imports the places as an operator would, through the socket of the running process.
@@ -363,7 +542,7 @@ async fn deliver(
         webhooks: 0,
         events: 0,
         redelivered: 0,
-        latency: Histogram::new(3)?,
+        latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
         took: Duration::ZERO,
     };
     while let Some((first, count, events)) = deliveries.next().await {
@@ -419,7 +598,7 @@ fn expected_rejections() -> [(&'static str, u64); 4] {
 /// Bodies that are signed and odd: each must be answered 200 and kept with its cause. And bodies
 /// that LINE did not sign: 401.
 async fn odd_bodies(stage: &Stage, day: &Scenario) -> anyhow::Result<()> {
-    let (platform, webhook, csv) = (&stage.platform, &stage.webhook, &stage.csv);
+    let (platform, webhook, csv) = (&stage.platform, &stage.webhooks[0], &stage.csv);
     let channel = platform.channel.lock().clone();
     let http = reqwest::Client::new();
     let text = &crate::replay::check_in_texts(csv)[0];
@@ -466,7 +645,7 @@ fn faults(platform: &Platform) {
 }
 
 /// For the test that the count notices.
-async fn tamper(demo: &Demo, record: &mut Record, running: &server::Running) -> anyhow::Result<()> {
+async fn tamper(demo: &Demo, record: &mut Record, store: &AnyStore) -> anyhow::Result<()> {
     use storage::{
         Deletion, Store,
         rows::{Row, TypedStore, visits::ScanRow},
@@ -485,7 +664,7 @@ async fn tamper(demo: &Demo, record: &mut Record, running: &server::Running) -> 
         let at = schemas::time::EventTime(event.at);
         for (venue, _, _) in &record.places {
             let partition = (venue.parse()?, at.hour());
-            let rows = running.store().all::<ScanRow>(&partition).await?;
+            let rows = store.all::<ScanRow>(&partition).await?;
             let Some(row) = rows.into_iter().find(|row| row.scanned_at == at) else { continue };
             let mutation = row.to_mutation();
             let deletion = Deletion {
@@ -494,16 +673,16 @@ async fn tamper(demo: &Demo, record: &mut Record, running: &server::Running) -> 
                 clustering: Some(mutation.clustering),
                 timestamp: mutation.timestamp,
             };
-            running.store().delete(vec![deletion]).await?;
+            store.delete(vec![deletion]).await?;
             return Ok(());
         }
     }
     Ok(())
 }
 
-async fn rejected(running: &server::Running) -> anyhow::Result<BTreeMap<String, u64>> {
+async fn rejected(log: &AnyLog) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut counts = BTreeMap::new();
-    for rejected in processor::rejected::list(&running.log()).await? {
+    for rejected in processor::rejected::list(log).await? {
         let cause = rejected.cause.map_or("unreadable", |cause| cause.name());
         *counts.entry(cause.to_owned()).or_default() += 1;
     }

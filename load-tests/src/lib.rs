@@ -8,10 +8,12 @@
 //! | [`oracle`] | from what was sent: who must have got what |
 //! | [`verify`] | journal against store and against what the platform accepted |
 //! | [`replay`] | signed traffic, open loop |
+//! | [`cluster`] | every role as processes of its own |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //!
 //! It talks to loopback addresses only.
 
+pub mod cluster;
 pub mod demo;
 pub mod oracle;
 pub mod platform;

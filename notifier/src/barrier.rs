@@ -1,17 +1,48 @@
-//! The read barrier: a plan is made only once every scan that was in the log at its beginning has
+//! The read barrier: a plan is made only once every scan that a visitor was told is recorded has
 //! become a row.
 //!
-//! Ends of all partitions of `scans` and `visitors` are taken once, at or after the approval; the
+//! Spools are asked whether they are empty, and have answered. Then ends of all partitions of `scans` and `visitors` are taken once, at or after the approval; the
 //! barrier is reached when the processor has committed past them. A partition that is empty
 //! counts as passed.
 
 use std::time::Duration;
 
-use schemas::topic::{Offset, Topic};
-use storage::{Group, Log, LogError};
+use schemas::{
+    spool::{SpoolRecord, Spools},
+    topic::{Offset, Topic},
+};
+use storage::{Group, Log, LogError, follow::Follower};
+use uuid::Uuid;
 
 /// How often the processor's offsets are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until every spool that there is was empty at some moment after the call. Without limit, as
+/// [`Barrier::reached`].
+pub async fn spools_are_empty<L: Log>(spools: &Follower<L, Spools>) -> Result<(), LogError> {
+    spools.caught_up().await?;
+    if spools.read(|spools| spools.open().next().is_none()) {
+        return Ok(());
+    }
+    let question = Uuid::now_v7();
+    spools.append(&SpoolRecord::Asked { question }).await?;
+    let mut changes = spools.changes();
+    let mut told = 0;
+    loop {
+        changes.borrow_and_update();
+        let waits = spools.read(|spools| spools.unanswered(question));
+        if waits.is_empty() {
+            return Ok(());
+        }
+        if told != waits.len() {
+            tracing::info!(spools = ?waits, "a plan waits for spools that are not known to be empty");
+            told = waits.len();
+        }
+        if changes.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
 
 /// The ends that have to be passed.
 #[derive(Clone, Debug)]

@@ -59,7 +59,7 @@ pub mod sender;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use schemas::{identity::KeyRing, job::Jobs, registry::Registry};
+use schemas::{identity::KeyRing, job::Jobs, registry::Registry, spool::Spools};
 use storage::{Log, Store, follow::Follower};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -112,6 +112,7 @@ pub async fn run<L: Log, S: Store>(
     let Deps { log, store, keys, line, clock } = deps;
     let jobs = Follower::<L, Jobs>::start(log.clone(), &shutdown);
     let registry = Follower::<L, Registry>::start(log.clone(), &shutdown);
+    let spools = Follower::<L, Spools>::start(log.clone(), &shutdown);
     tokio::select! {
         current = async { tokio::try_join!(jobs.caught_up(), registry.caught_up()) } => current?,
         () = shutdown.cancelled() => return Ok(()),
@@ -120,6 +121,7 @@ pub async fn run<L: Log, S: Store>(
     let book = JobBook::new(jobs, Arc::clone(&clock));
     let planner = Planner {
         log: log.clone(),
+        spools,
         store: store.clone(),
         keys: Arc::clone(&keys),
         book: book.clone(),

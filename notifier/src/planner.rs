@@ -10,16 +10,19 @@ use schemas::{
     ids::{JobId, PlanId, UserId},
     job::{ChunkRef, Job, JobEvent, PauseCause, SealedPlan, State},
     sending::{PlanCounts, Way},
+    spool::Spools,
 };
 use sha2::{Digest, Sha256};
-use storage::{Kind, Log, LogError, Store, StoreError, rows::ledger::ChunkKey};
+use storage::{
+    Kind, Log, LogError, Store, StoreError, follow::Follower, rows::ledger::ChunkKey,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use self::chunks::{ChunkError, OpenChunk, open_chunk};
 use crate::{
     audience::{self, Audience, AudienceError, Target},
-    barrier::Barrier,
+    barrier::{self, Barrier},
     jobs::{AppendError, JobBook},
     ledger,
     line::{Answer, Endpoint, LineClient, validate_body},
@@ -30,6 +33,8 @@ use crate::{
 pub struct Planner<L: Log, S> {
     /// The log whose barrier is waited for.
     pub log: L,
+    /// What is on its way to the log.
+    pub spools: Follower<L, Spools>,
     /// Rows and chunks.
     pub store: S,
     /// Opens and seals people.
@@ -107,9 +112,13 @@ impl<L: Log, S: Store> Planner<L, S> {
     /// new id: what a crash left of an unsealed one is never looked at.
     pub async fn plan(&self, id: JobId) -> Result<Planned, PlanError> {
         let begun = Instant::now();
-        let barrier = Barrier::take(&self.log).await?;
+        let passed = async {
+            barrier::spools_are_empty(&self.spools).await?;
+            Barrier::take(&self.log).await?.reached(&self.log).await;
+            Ok::<(), LogError>(())
+        };
         tokio::select! {
-            () = barrier.reached(&self.log) => {}
+            passed = passed => passed?,
             () = self.told_to_go_on(id) => {}
         }
         ::metrics::histogram!(metrics::BARRIER_WAIT).record(begun.elapsed().as_secs_f64());

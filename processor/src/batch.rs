@@ -54,7 +54,7 @@ pub fn sort(topic: Topic, records: &[Record], registry: &Registry) -> Batch {
             Topic::Scans => batch.scan(n, &record.value, registry),
             Topic::Visitors => batch.visitor(n, &record.value),
             Topic::Registry => batch.registry(n, record),
-            Topic::Jobs | Topic::Audit | Topic::Rejected => {
+            Topic::Jobs | Topic::Audit | Topic::Rejected | Topic::Spools => {
                 batch.nothing += 1;
                 Ok(())
             }

@@ -110,6 +110,6 @@ fn readable(topic: Topic, value: &[u8]) -> bool {
         Topic::Scans => schemas::scan::Scan::decode(value).is_ok(),
         Topic::Visitors => schemas::visitor::VisitorRecord::decode(value).is_ok(),
         Topic::Registry => schemas::registry::RegistryRecord::decode(value).is_ok(),
-        Topic::Jobs | Topic::Audit | Topic::Rejected => false,
+        Topic::Jobs | Topic::Audit | Topic::Rejected | Topic::Spools => false,
     }
 }

@@ -11,6 +11,7 @@
 //! | [`visit`] | the overlap of a visit with a window |
 //! | [`job`] | an exposure job and its one state machine |
 //! | [`sending`] | chunks, parts of chunks, retry keys |
+//! | [`spool`] | which spools there are, and whether they are empty |
 //! | [`language`] | the languages of messages |
 //! | [`topic`], [`wire`] | topics, partitions, record encoding |
 //!
@@ -27,6 +28,7 @@ pub mod registry;
 pub mod rejected;
 pub mod scan;
 pub mod sending;
+pub mod spool;
 pub mod time;
 pub mod topic;
 pub mod visit;

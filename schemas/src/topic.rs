@@ -19,17 +19,20 @@ pub enum Topic {
     Audit,
     /// Records that could not be used, sealed, with the cause.
     Rejected,
+    /// Which ingest processes have a spool, and whether it is empty; keyed by spool, compacted.
+    Spools,
 }
 
 impl Topic {
     /// Every topic, in the order in which a scan meets them.
-    pub const ALL: [Topic; 6] = [
+    pub const ALL: [Topic; 7] = [
         Topic::Scans,
         Topic::Visitors,
         Topic::Jobs,
         Topic::Registry,
         Topic::Audit,
         Topic::Rejected,
+        Topic::Spools,
     ];
 
     /// The name on every backend.
@@ -41,6 +44,7 @@ impl Topic {
             Topic::Registry => "registry",
             Topic::Audit => "audit",
             Topic::Rejected => "rejected",
+            Topic::Spools => "spools",
         }
     }
 
@@ -48,7 +52,7 @@ impl Topic {
     pub const fn partitions(self) -> u16 {
         match self {
             Topic::Scans | Topic::Visitors => 24,
-            Topic::Jobs | Topic::Registry | Topic::Audit | Topic::Rejected => 1,
+            Topic::Jobs | Topic::Registry | Topic::Audit | Topic::Rejected | Topic::Spools => 1,
         }
     }
 

@@ -7,7 +7,7 @@ use schemas::{
     ids::{OfficialId, VenueId},
     time::EventTime,
 };
-use server::{Config, Role, backends, keys, start, tools};
+use server::{Config, Role, backends, keys, migrate, start, tools};
 use storage::{embedded::system_clock, rows::access};
 
 /// 安心みえるLINE: place-based check-in and exposure alerts on LINE.
@@ -33,6 +33,12 @@ enum Command {
     Console,
     /// Every role in one process, on this machine's disk.
     All,
+    /// Makes topics and tables, and checks those that are there. Doing it again changes nothing.
+    Migrate {
+        /// Says what it would do, and does nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Checks the configuration; prints the defaults with --defaults.
     CheckConfig {
         /// Prints the defaults, which are also the documentation.
@@ -125,8 +131,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         let error = error.into();
         let code = if error.is::<server::ConfigError>() || error.is::<keys::KeyError>() {
             64
-        } else if error.is::<backends::BackendError>() {
-            69
+        } else if let Some(error) = error.downcast_ref::<backends::BackendError>() {
+            error.exit_code()
         } else {
             1
         };
@@ -184,6 +190,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             say("the configuration can be used")
         }
         Command::Openapi => Ok(()),
+        Command::Migrate { dry_run } => Ok(migrate::migrate(&config, dry_run, &mut out).await?),
         Command::Healthcheck => Ok(tools::healthcheck(&config).await?),
         Command::Keys(Keys::Init) => {
             keys::init(&config.keys.file, &config.keys.places_file, now, days)?;

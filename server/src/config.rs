@@ -1,9 +1,17 @@
 //! The configuration: defaults, a file, the environment; checked before anything is bound.
 
+mod links;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use notifier::line::Secret;
 use serde::Deserialize;
+use storage::{
+    any::{LogPlace, StorePlace},
+    embedded::system_clock,
+};
+
+pub use self::links::{Cql, Kafka};
 
 /// The defaults, which are also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -16,6 +24,16 @@ pub struct Config {
     pub log: Backend,
     /// Where rows go.
     pub store: Backend,
+    /// How long a start may take.
+    pub startup: Startup,
+    /// How Kafka is reached.
+    pub kafka: Kafka,
+    /// How a CQL store is reached.
+    pub cql: Cql,
+    /// Where ingest keeps records while the log takes none.
+    pub spool: ingest::spool::SpoolConfig,
+    /// Where people are counted for a console in another process.
+    pub preview: Preview,
     /// The LINE channel.
     pub line: Line,
     /// Key files.
@@ -44,8 +62,28 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backend {
-    /// `embedded:///dir`.
+    /// `embedded:///dir`, `kafka://…`, `cql://…`.
     pub url: String,
+}
+
+/// How long a start may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Startup {
+    /// Seconds to wait for log and store, at most.
+    pub wait_seconds: u64,
+}
+
+/// Where people are counted for a console in another process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preview {
+    /// Where the notifier counts.
+    pub listen: SocketAddr,
+    /// Where a console finds it, or empty.
+    pub url: String,
+    /// A file with the secret that both have, or empty.
+    pub secret_file: PathBuf,
 }
 
 /// The LINE channel.
@@ -58,8 +96,8 @@ pub struct Line {
     pub channel_secrets: Vec<Secret>,
     /// A file with its secrets, one a line.
     pub channel_secrets_file: PathBuf,
-    /// The bot's user id, or empty.
-    pub bot_user_id: String,
+    /// The bot's user id, or empty. Not shown: no log has anybody's user id.
+    pub bot_user_id: Secret,
     /// The account's id, or empty.
     pub account_id: String,
     /// Where LINE's API is.
@@ -170,16 +208,36 @@ impl Config {
     /// What is wrong with it: key, value, allowed range.
     fn check(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        for (key, backend) in [("log.url", &self.log), ("store.url", &self.store)] {
-            if let Err(error) = storage::any::embedded_dir(&backend.url) {
-                problems.push(format!("{key}: {error}"));
+        match LogPlace::parse(&self.log.url) {
+            Ok(LogPlace::Kafka(brokers)) => {
+                let checked = self.kafka.log(brokers).check_hosts();
+                problems.extend(checked.err().map(|error| format!("log.url: {error}")));
             }
+            Ok(LogPlace::Embedded(_)) => {}
+            Err(error) => problems.push(format!("log.url: {error}")),
+        }
+        match StorePlace::parse(&self.store.url) {
+            Ok(StorePlace::Cql(hosts, keyspace)) => {
+                let store = self.cql.store((hosts, keyspace), self.retention.days, system_clock());
+                let checked = store.check_hosts();
+                problems.extend(checked.err().map(|error| format!("store.url: {error}")));
+            }
+            Ok(StorePlace::Embedded(_)) => {}
+            Err(error) => problems.push(format!("store.url: {error}")),
+        }
+        problems.extend(self.kafka.check());
+        problems.extend(self.cql.check());
+        problems.extend(self.spool.check());
+        let url = &self.preview.url;
+        if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
+            problems.push("preview.url must begin with http:// or https://".to_owned());
         }
         let mut range = |key: &str, value: u64, from: u64, to: u64| {
             if !(from..=to).contains(&value) {
                 problems.push(format!("{key} is {value}; allowed: {from} to {to}"));
             }
         };
+        range("startup.wait_seconds", self.startup.wait_seconds, 1, 3_600);
         range("retention.days", self.retention.days.into(), 14, 60);
         range("shutdown.budget_seconds", self.shutdown.budget_seconds, 1, 600);
         range("listener.header_timeout_ms", self.listener.header_timeout_ms, 50, 60_000);

@@ -5,9 +5,11 @@
 //! | [`config`] | `config.default.toml`, a file, the environment; checked before anything is bound |
 //! | [`backends`] | opens log and store, or reaches the process that has them open |
 //! | [`roles`] | puts the roles together in one process, starts and ends them |
+//! | [`counts`] | the narrow door between officials and visitors' rows |
 //! | [`listener`] | one hardened HTTP listener for every role that has one |
 //! | [`admin`] | `/live`, `/ready`, `/metrics` |
 //! | [`keys`] | key files |
+//! | [`migrate`] | topics and tables, made and checked |
 //! | [`tools`] | what the subcommands beside the roles do |
 //!
 //! A process starts in this order: configuration, keys, log and store, addresses, roles, ready. It
@@ -17,8 +19,10 @@
 pub mod admin;
 pub mod backends;
 pub mod config;
+pub mod counts;
 pub mod keys;
 pub mod listener;
+pub mod migrate;
 pub mod roles;
 pub mod tools;
 

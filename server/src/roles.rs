@@ -3,20 +3,26 @@
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use ingest::{ChannelSecret, ChannelSecrets};
+use ingest::{
+    ChannelSecret, ChannelSecrets,
+    spool::{Spool, SpoolError, announce, drain},
+};
 use notifier::line::{LineClient, LineConfig};
-use schemas::{identity::KeyRing, job::JobContent, place_code::PlaceKeys};
+use schemas::{identity::KeyRing, place_code::PlaceKeys};
 use storage::{
+    Kind, LogError,
     any::{AnyLog, AnyStore},
     embedded::{Clock, system_clock},
+    follow::Follower,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Readiness},
     backends::{self, BackendError, Backends},
     config::{Config, ConfigError},
+    counts::{self, Counts, SecretFile},
     keys::{self, KeyError},
     listener::{self, BindError, Limits},
 };
@@ -51,6 +57,12 @@ pub enum StartError {
     /// Log or store can't be opened.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// The spool can't be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The log can't be told of the spool.
+    #[error("the log can't be told of the spool")]
+    Spools(#[source] LogError),
     /// An address can't be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -64,8 +76,11 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Config(_) | StartError::Keys(_) => 64,
-            StartError::Backend(BackendError::Url(_)) => 64,
-            StartError::Backend(_) | StartError::Bind(_) | StartError::Client => 69,
+            StartError::Backend(error) => error.exit_code(),
+            StartError::Spool(_)
+            | StartError::Spools(_)
+            | StartError::Bind(_)
+            | StartError::Client => 69,
         }
     }
 }
@@ -127,10 +142,16 @@ impl Running {
     }
 }
 
-/// What roles share.
+/// What roles share. A key file is read only where a role of the process needs it: the others run
+/// where it is not mounted.
 struct Held {
+    visitors: Option<Visitors>,
+    places: Option<Arc<ArcSwap<PlaceKeys>>>,
+}
+
+/// What ingest and notifier have, and nobody else.
+struct Visitors {
     keys: Arc<ArcSwap<KeyRing>>,
-    places: Arc<ArcSwap<PlaceKeys>>,
     secrets: ChannelSecrets,
 }
 
@@ -146,7 +167,12 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     if has(Role::Ingest) || has(Role::Notifier) {
         config.check_line()?;
     }
-    let held = hold(&config)?;
+    let held = hold(&config, &roles)?;
+    let preview_secret = SecretFile::of(&config)?;
+    let counts_elsewhere = match has(Role::Console) && !has(Role::Notifier) {
+        true => Some(Counts::there(&config)?),
+        false => None,
+    };
     let line = LineClient::new(&LineConfig {
         api_url: config.line.api_url.clone(),
         channel_id: config.line.channel_id.clone(),
@@ -155,6 +181,10 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     .map_err(|_| StartError::Client)?;
     let recorder = admin::recorder();
     let backends = backends::open(&config, clock.clone()).await?;
+    let spool = match has(Role::Ingest) && !config.spool.dir.as_os_str().is_empty() {
+        true => Some(Spool::open(&config.spool, clock())?),
+        false => None,
+    };
     let admin_listener = listener::bind("admin", config.admin.listen).await?;
     let ingest_listener = match has(Role::Ingest) {
         true => Some(listener::bind("ingest", config.ingest.listen).await?),
@@ -162,6 +192,10 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     };
     let console_listener = match has(Role::Console) {
         true => Some(listener::bind("console", config.console.listen).await?),
+        false => None,
+    };
+    let preview_listener = match has(Role::Notifier) && preview_secret.is_some() {
+        true => Some(listener::bind("preview", config.preview.listen).await?),
         false => None,
     };
     let address = |listener: &tokio::net::TcpListener| listener.local_addr().ok();
@@ -205,11 +239,11 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         let (ready, stop) = (readiness.role("processor"), work.clone());
         tasks.spawn(async move { told("processor", processor::run(deps, ready, stop).await) });
     }
-    if has(Role::Notifier) {
+    if let Some(visitors) = held.visitors.as_ref().filter(|_| has(Role::Notifier)) {
         let deps = notifier::Deps {
             log: log.clone(),
             store: store.clone(),
-            keys: Arc::clone(&held.keys),
+            keys: Arc::clone(&visitors.keys),
             line,
             clock: clock.clone(),
         };
@@ -224,26 +258,50 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         tasks
             .spawn(async move { told("notifier", notifier::run(limits, deps, ready, stop).await) });
     }
-    if let Some(listener) = console_listener {
-        let preview = Counts(notifier::preview::Preview {
-            log: log.clone(),
-            store: store.clone(),
-            keys: Arc::clone(&held.keys),
-            clock: clock.clone(),
-        });
-        let console = console::Console::new(&log, store.clone(), preview, clock.clone(), &work);
+    let preview = held.visitors.as_ref().map(|visitors| notifier::preview::Preview {
+        log: log.clone(),
+        store: store.clone(),
+        keys: Arc::clone(&visitors.keys),
+        clock: clock.clone(),
+    });
+    if let (Some(listener), Some(secret), Some(preview)) =
+        (preview_listener, preview_secret, &preview)
+    {
+        let router = counts::router(preview.clone(), secret);
+        listeners.spawn(listener::serve(listener, router, limits, listen.clone()));
+    }
+    let counts = counts_elsewhere.or_else(|| preview.map(Counts::Here));
+    if let (Some(listener), Some(counts)) = (console_listener, counts) {
+        let console = console::Console::new(&log, store.clone(), counts, clock.clone(), &work);
         let (ready, stop) = (readiness.role("console"), work.clone());
         let router = console::router(Arc::clone(&console));
         tasks.spawn(async move { told("console", console.run(ready, stop).await) });
         listeners.spawn(listener::serve(listener, router, limits, listen.clone()));
     }
-    if let Some(listener) = ingest_listener {
+    let budget = Duration::from_secs(config.shutdown.budget_seconds);
+    if let (Some(listener), Some(visitors), Some(places)) =
+        (ingest_listener, held.visitors.as_ref(), &held.places)
+    {
+        let log = backends::log_for_webhooks(&config, &log).await?;
+        if let Some(spool) = &spool {
+            let spools = Follower::start(log.clone(), &work);
+            let wait = Duration::from_secs(config.startup.wait_seconds);
+            let announced = tokio::time::timeout(wait, announce(spool, &spools)).await;
+            announced.unwrap_or_else(|_| Err(no_answer())).map_err(StartError::Spools)?;
+            let full = (spool.full(), readiness.role("spool"));
+            watchers.spawn(ready_unless(full.0, full.1));
+            // What is left is told before the process is given up.
+            let drained = drain(spool.clone(), log.clone(), spools, work.clone(), budget * 3 / 4);
+            tasks.spawn(async move { told("spool", drained.await) });
+        }
         let deps = ingest::Deps {
-            log: log.clone(),
-            keys: Arc::clone(&held.keys),
-            places: Arc::clone(&held.places),
-            secrets: Arc::clone(&held.secrets),
-            bot: Some(config.line.bot_user_id.clone()).filter(|id| !id.is_empty()),
+            log,
+            spool,
+            keys: Arc::clone(&visitors.keys),
+            places: Arc::clone(places),
+            secrets: Arc::clone(&visitors.secrets),
+            bot: Some(config.line.bot_user_id.expose().to_owned())
+                .filter(|id| !id.is_empty()),
             retention_days: config.retention.days,
             clock,
         };
@@ -252,7 +310,6 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         listeners.spawn(listener::serve(listener, ingest.router(), limits, listen.clone()));
     }
 
-    let budget = Duration::from_secs(config.shutdown.budget_seconds);
     let (ending, ready) = (stop.clone(), readiness.clone());
     let failing = CancellationToken::new();
     let failed_by_itself = failing.clone();
@@ -339,24 +396,55 @@ fn by_itself(ended: Result<Result<(), Ended>, tokio::task::JoinError>) -> Ended 
     error
 }
 
-fn hold(config: &Config) -> Result<Held, StartError> {
-    let keys = Arc::new(ArcSwap::from_pointee(keys::read_ring(&config.keys.file)?));
-    let places = Arc::new(ArcSwap::from_pointee(keys::read_places(&config.keys.places_file)?));
-    let secrets = config.channel_secrets().map_err(|problem| ConfigError(vec![problem]))?;
-    let secrets: Vec<_> = secrets.iter().map(|text| ChannelSecret::new(text.expose())).collect();
-    Ok(Held { keys, places, secrets: Arc::new(ArcSwap::from_pointee(secrets)) })
+fn hold(config: &Config, roles: &BTreeSet<Role>) -> Result<Held, StartError> {
+    // Ingest seals visitors' ids, the notifier opens them.
+    let visitors = match roles.contains(&Role::Ingest) || roles.contains(&Role::Notifier) {
+        true => {
+            let secrets = config.channel_secrets().map_err(|problem| ConfigError(vec![problem]))?;
+            let secrets: Vec<_> =
+                secrets.iter().map(|text| ChannelSecret::new(text.expose())).collect();
+            Some(Visitors {
+                keys: Arc::new(ArcSwap::from_pointee(keys::read_ring(&config.keys.file)?)),
+                secrets: Arc::new(ArcSwap::from_pointee(secrets)),
+            })
+        }
+        false => None,
+    };
+    let places = match roles.contains(&Role::Ingest) {
+        true => Some(Arc::new(ArcSwap::from_pointee(keys::read_places(&config.keys.places_file)?))),
+        false => None,
+    };
+    Ok(Held { visitors, places })
+}
+
+fn no_answer() -> LogError {
+    LogError::new(Kind::Transient, "the log does not take the name of the spool")
+}
+
+/// A spool that is full makes its process unready.
+async fn ready_unless(mut full: watch::Receiver<bool>, ready: watch::Sender<bool>) {
+    loop {
+        ready.send_replace(!*full.borrow_and_update());
+        if full.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Keys and secrets are read again when their files change.
 fn watch_files(config: &Config, held: &Held) -> JoinSet<()> {
     let mut watchers = JoinSet::new();
-    watchers.spawn(keys::watch(config.keys.file.clone(), Arc::clone(&held.keys), keys::read_ring));
-    let places = (config.keys.places_file.clone(), Arc::clone(&held.places));
-    watchers.spawn(keys::watch(places.0, places.1, keys::read_places));
+    if let Some(places) = &held.places {
+        let file = config.keys.places_file.clone();
+        watchers.spawn(keys::watch(file, Arc::clone(places), keys::read_places));
+    }
+    let Some(visitors) = &held.visitors else { return watchers };
+    let file = config.keys.file.clone();
+    watchers.spawn(keys::watch(file, Arc::clone(&visitors.keys), keys::read_ring));
     let file = config.line.channel_secrets_file.clone();
     if !file.as_os_str().is_empty() {
         let config = config.clone();
-        watchers.spawn(keys::watch(file, Arc::clone(&held.secrets), move |path| {
+        watchers.spawn(keys::watch(file, Arc::clone(&visitors.secrets), move |path| {
             let secrets = config.channel_secrets().map_err(|problem| KeyError::Read {
                 path: path.to_owned(),
                 source: std::io::Error::other(problem),
@@ -365,34 +453,4 @@ fn watch_files(config: &Config, held: &Held) -> JoinSet<()> {
         }));
     }
     watchers
-}
-
-/// The narrow door between officials and visitors' rows: numbers only.
-struct Counts(notifier::preview::Preview<AnyLog, AnyStore>);
-
-impl console::Preview for Counts {
-    async fn count(&self, content: &JobContent) -> Result<console::Counts, console::PreviewFailed> {
-        let counted = self.0.count(content).await.map_err(|error| {
-            tracing::warn!(%error, "people can't be counted");
-            console::PreviewFailed
-        })?;
-        let few = |count: Option<u64>| count.is_none().then_some(notifier::preview::SMALLEST_COUNT);
-        Ok(console::Counts {
-            people: counted.people,
-            fewer_than: few(counted.people),
-            friends: counted.friends,
-            reach_unknown: counted.reach_unknown,
-            out_of_reach: counted.out_of_reach,
-            by_venue: counted
-                .by_venue
-                .into_iter()
-                .map(|(venue, people)| console::preview::VenueCount {
-                    venue,
-                    people,
-                    fewer_than: few(people),
-                })
-                .collect(),
-            behind_seconds: counted.behind_seconds,
-        })
-    }
 }

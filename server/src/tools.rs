@@ -167,7 +167,7 @@ pub async fn check_line(config: &Config, out: &mut impl Write) -> anyhow::Result
     match line.bot_info().await {
         Ok(bot) => {
             tell(Ok(format!("token; the account is {} ({})", bot.display_name, bot.basic_id)))?;
-            let wanted = &config.line.bot_user_id;
+            let wanted = config.line.bot_user_id.expose();
             tell(if wanted.is_empty() {
                 Ok("line.bot_user_id is not set: webhooks of any destination are taken".to_owned())
             } else if *wanted == bot.user_id {

@@ -14,7 +14,7 @@
 //! | `value` | our values on the wire |
 //! | `write`, `read` | the calls |
 //! | `error` | what goes wrong, as a sentence and as a [`Kind`](crate::Kind) |
-//! | `schema`, [`migrate`] | what tables there are; making them |
+//! | `schema`, `migrate` | what tables there are; making them |
 //!
 //! Everything is read and written at `LOCAL_QUORUM`, with our own write timestamps; there are no
 //! lightweight transactions. Every request may be repeated: the driver does it on another node where
@@ -24,7 +24,7 @@
 //! rule too; where rows have a time to live, they look at the later end first.
 
 mod error;
-pub mod migrate;
+mod migrate;
 mod read;
 mod schema;
 mod session;
@@ -33,15 +33,16 @@ mod tls;
 mod value;
 mod write;
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub use self::error::CqlError;
 use self::session::Sessions;
+pub use self::{error::CqlError, migrate::migrate};
 use crate::{
     embedded::Clock,
     error::{Kind, StoreError},
+    kafka::is_loopback,
     store::{Deletion, Mutation, Page, Query, Store},
 };
 
@@ -65,8 +66,8 @@ pub struct CqlConfig {
     pub tls: Option<Tls>,
     /// Who we are; none: the cluster asks nobody.
     pub login: Option<Login>,
-    /// Where we may talk in the clear.
-    pub plain_text: PlainText,
+    /// Whether a link without TLS may lead to another host than loopback.
+    pub plain_text_to_any_host: bool,
 }
 
 /// How to speak TLS. Certificates are always verified: against the address that is connected to, or
@@ -87,16 +88,6 @@ pub struct Login {
     pub password_file: PathBuf,
 }
 
-/// Where we may talk without TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PlainText {
-    /// With this machine.
-    #[default]
-    LoopbackOnly,
-    /// Anywhere: the network itself is protected.
-    ToAnyHost,
-}
-
 impl std::fmt::Debug for CqlConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CqlConfig")
@@ -106,7 +97,7 @@ impl std::fmt::Debug for CqlConfig {
             .field("retention_days", &self.retention_days)
             .field("tls", &self.tls)
             .field("login", &self.login)
-            .field("plain_text", &self.plain_text)
+            .field("plain_text_to_any_host", &self.plain_text_to_any_host)
             .finish_non_exhaustive()
     }
 }
@@ -126,20 +117,17 @@ impl CqlConfig {
         if !good {
             return Err(CqlError::KeyspaceName { keyspace: self.keyspace.clone() });
         }
+        self.check_hosts()
+    }
+
+    /// Refuses a link that anybody on the way could read, unless it was asked for.
+    pub fn check_hosts(&self) -> Result<(), CqlError> {
         let elsewhere = self.hosts.iter().find(|host| !is_loopback(host));
-        match elsewhere {
-            Some(host) if self.tls.is_none() && self.plain_text == PlainText::LoopbackOnly => {
-                Err(CqlError::PlainText { host: host.clone() })
-            }
-            _ => Ok(()),
+        match elsewhere.filter(|_| self.tls.is_none() && !self.plain_text_to_any_host) {
+            Some(host) => Err(CqlError::PlainText { host: host.clone() }),
+            None => Ok(()),
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
-    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The tables in one keyspace of a cluster.

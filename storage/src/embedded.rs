@@ -342,7 +342,7 @@ impl Failure {
     }
 }
 
-/// For the model, which merges rows as the engine does, and for other backends that check rows.
+/// For the model, which merges rows as the engine does.
 pub(crate) fn into_store(failure: Failure) -> StoreError {
     failure.into_store()
 }

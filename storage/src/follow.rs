@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use schemas::{
     job::{Job, JobRecord, Jobs, Refusal},
     registry::{Registry, RegistryRecord},
+    spool::{SpoolRecord, Spools},
     topic::{Offset, Partition, Topic},
     wire::{WireError, WireRecord},
 };
@@ -48,6 +49,16 @@ impl Fold for Registry {
 
     fn apply(&mut self, record: &Record) -> Result<(), WireError> {
         Registry::apply(self, RegistryRecord::decode(&record.value)?);
+        Ok(())
+    }
+}
+
+impl Fold for Spools {
+    const TOPIC: Topic = Topic::Spools;
+    type Outcome = ();
+
+    fn apply(&mut self, record: &Record) -> Result<(), WireError> {
+        Spools::apply(self, SpoolRecord::decode(&record.value)?);
         Ok(())
     }
 }

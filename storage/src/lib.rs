@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  roles ──▶ Log, Store (contracts) ──▶ AnyLog, AnyStore ──▶ embedded directory
-//!                  ▲                                    └──▶ another process's, by its socket
+//!                  ▲                                    ├──▶ Kafka; ScyllaDB or Cassandra
+//!                  │                                    └──▶ another process's, by its socket
 //!             conformance
 //! ```
 //!
@@ -13,7 +14,7 @@
 //! | [`error`], [`retry`] | errors by what to do about them; doing it |
 //! | [`follow`] | a topic folded into memory and kept current |
 //! | [`embedded`] | log and store of one machine, in one directory |
-//! | [`cql`] | the store in a ScyllaDB or Cassandra cluster |
+//! | [`kafka`], [`cql`] | a log on Kafka; a store on ScyllaDB or Cassandra |
 //! | [`remote`] | a directory through the process that holds it |
 //! | [`any`] | the backend that a URL names |
 //! | [`conformance`] | the contracts, checked: what a backend must pass |
@@ -31,6 +32,7 @@ pub mod cql;
 pub mod embedded;
 pub mod error;
 pub mod follow;
+pub mod kafka;
 pub mod log;
 #[cfg(feature = "model")]
 pub mod model;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod endpoint;
+mod spool;
 
 use std::sync::Arc;
 
@@ -66,6 +67,7 @@ impl Endpoint {
             places: Arc::clone(&places),
             secrets: Arc::new(ArcSwap::from_pointee(secrets)),
             bot: bot.map(str::to_owned),
+            spool: None,
             retention_days: 28,
             clock: Arc::new(|| NOW),
         };

@@ -1,6 +1,10 @@
 //! The officials of the demo: over HTTP, as their own tools would.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use console::{
@@ -11,7 +15,7 @@ use console::{
 use reqwest::{Method, StatusCode};
 use schemas::time::EventTime;
 use serde_json::{Value, json};
-use storage::rows::access::Role;
+use storage::{any::AnyStore, rows::access::Role};
 use tokio::time::Instant;
 
 use super::{job_record, show::Show};
@@ -20,7 +24,8 @@ use crate::{oracle, scenario};
 /// A drafter and another person who approves.
 pub struct Officials {
     http: reqwest::Client,
-    base: String,
+    bases: Vec<String>,
+    turn: AtomicUsize,
     /// The drafter's token.
     pub drafter: String,
     /// The approver's token.
@@ -28,24 +33,21 @@ pub struct Officials {
 }
 
 impl Officials {
-    pub(super) async fn new(
-        running: &server::Running,
-        console: SocketAddr,
-    ) -> anyhow::Result<Self> {
-        let store = running.store();
+    pub(super) async fn new(store: &AnyStore, consoles: &[SocketAddr]) -> anyhow::Result<Self> {
         let token =
-            async |name: &str, role| server::tools::create_token(&store, name.parse()?, role).await;
+            async |name: &str, role| server::tools::create_token(store, name.parse()?, role).await;
         Ok(Self {
             drafter: token("sato", Role::Drafter).await?,
             approver: token("suzuki", Role::Approver).await?,
             http: reqwest::Client::new(),
-            base: format!("http://{console}"),
+            turn: AtomicUsize::new(0),
+            bases: consoles.iter().map(|console| format!("http://{console}")).collect(),
         })
     }
 
-    /// The address of the API.
+    /// An address of the API.
     pub(super) fn base(&self) -> &str {
-        &self.base
+        &self.bases[0]
     }
 
     /// Calls the API with a token.
@@ -56,16 +58,26 @@ impl Officials {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<(StatusCode, Value)> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).bearer_auth(token).header(
-                "Idempotency-Key",
-                format!("demo {path} {}", body.unwrap_or(&Value::Null)["reference"]),
-            );
-        if let Some(body) = body {
-            request = request.json(body);
+        let key = format!("demo {path} {}", body.unwrap_or(&Value::Null)["reference"]);
+        // Consoles are asked in turn; one that is not there has got nothing of the request.
+        let mut last = None;
+        for _ in &self.bases {
+            let base = &self.bases[self.turn.fetch_add(1, Ordering::Relaxed) % self.bases.len()];
+            let mut request = self
+                .http
+                .request(method.clone(), format!("{base}{path}"))
+                .bearer_auth(token)
+                .header("Idempotency-Key", &key);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            match request.send().await {
+                Ok(response) => return Ok((response.status(), response.json().await?)),
+                Err(error) if error.is_connect() => last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
         }
-        let response = request.send().await?;
-        Ok((response.status(), response.json().await?))
+        Err(last.map_or_else(|| anyhow::anyhow!("no console"), Into::into))
     }
 
     /// The places as the API lists them, in the order of the list: id, code, dwell.

@@ -9,14 +9,19 @@ use std::{
 
 use crate::scenario::{PLANTED_WORDS, Scenario};
 
+/// Where a run keeps what the product wrote: a data directory, or logs and spools of processes.
+const WRITTEN: [&str; 3] = ["data", "logs", "spools"];
+
 /// What was found where; empty: nothing.
 pub(super) fn leaks(dir: &Path, day: &Scenario) -> anyhow::Result<Vec<String>> {
     let ids: HashSet<[u8; 16]> = day.visitors.iter().map(|visitor| visitor.id).collect();
     let mut leaks = Vec::new();
-    for file in files(&dir.join("data"))? {
-        let bytes = fs::read(&file)?;
-        let found = leak(&bytes, &ids);
-        leaks.extend(found.map(|what| format!("{what} in {}", file.display())));
+    for part in WRITTEN.map(|part| dir.join(part)).into_iter().filter(|part| part.exists()) {
+        for file in files(&part)? {
+            let bytes = fs::read(&file)?;
+            let found = leak(&bytes, &ids);
+            leaks.extend(found.map(|what| format!("{what} in {}", file.display())));
+        }
     }
     Ok(leaks)
 }

@@ -161,13 +161,14 @@ pub(super) fn what_to_try(played: &Played) {
     let time = |at: Option<i64>| EventTime(at.unwrap_or(0)).to_rfc3339_jst();
     let from = time(played.record.jobs.first().map(|job| job.from));
     let to = time(played.record.jobs.first().map(|job| job.to));
-    let admin = played.stage.running.admin;
-    let ingest = played.stage.running.ingest.map(|address| address.to_string()).unwrap_or_default();
+    let admins: Vec<_> = played.stage.admins().iter().map(ToString::to_string).collect();
+    let admin = admins[0].clone();
+    let ingest = played.stage.webhooks.join(" ");
     println!(
         r#"
 Everything stays up until Ctrl-C. Data, keys, list of places: {dir}
 
-  webhooks    http://{ingest}/webhook
+  webhooks    {ingest}
   officials   {api}/api/v1   (description: {api}/openapi.json)
   admin       http://{admin}/live /ready /metrics
 

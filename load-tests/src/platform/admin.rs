@@ -125,7 +125,7 @@ struct WebhookRequest {
 /// answers with the status of the product's first answer.
 async fn webhook(State(platform): Shared, Json(asked): Json<WebhookRequest>) -> String {
     let at = asked.at.unwrap_or_else(|| platform.clock.now());
-    let sender = match WebhookSender::new(platform, &asked.url) {
+    let sender = match WebhookSender::new(platform, std::slice::from_ref(&asked.url)) {
         Ok(sender) => sender,
         Err(error) => return format!("{error}\n"),
     };

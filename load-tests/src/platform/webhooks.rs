@@ -1,6 +1,12 @@
 //! Events as LINE sends them: signed, several in a body, delivered again where no 2xx came back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -104,22 +110,28 @@ pub struct Delivery {
 pub struct WebhookSender {
     platform: Arc<Platform>,
     http: reqwest::Client,
-    url: String,
+    urls: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
 }
 
 impl WebhookSender {
-    /// To a product on a loopback address.
-    pub fn new(platform: Arc<Platform>, url: &str) -> anyhow::Result<Self> {
-        let parsed = reqwest::Url::parse(url)?;
-        let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        anyhow::ensure!(loopback, "the stand-in sends webhooks to loopback addresses only");
+    /// To a product on loopback addresses, in turn, as whatever balances load would.
+    pub fn new(platform: Arc<Platform>, urls: &[String]) -> anyhow::Result<Self> {
+        for url in urls {
+            let parsed = reqwest::Url::parse(url)?;
+            let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            let address = host.parse::<std::net::IpAddr>();
+            let loopback = address.is_ok_and(|address| address.is_loopback());
+            anyhow::ensure!(loopback, "the stand-in sends webhooks to loopback addresses only");
+        }
+        let first = urls.first().ok_or_else(|| anyhow::anyhow!("no address for webhooks"))?;
         let http = reqwest::Client::builder()
             .timeout(ANSWER_WITHIN)
             .retry(reqwest::retry::never())
             .build()?;
-        *platform.webhook_url.lock() = url.to_owned();
-        Ok(Self { platform, http, url: url.to_owned() })
+        first.clone_into(&mut platform.webhook_url.lock());
+        let turn = Arc::default();
+        Ok(Self { platform, http, urls: urls.into(), turn })
     }
 
     /// The bytes of a webhook and their signature.
@@ -147,7 +159,7 @@ impl WebhookSender {
         let (body, signature) = self.signed(events, redelivery);
         let request = self
             .http
-            .post(&self.url)
+            .post(&self.urls[self.turn.fetch_add(1, Ordering::Relaxed) % self.urls.len()])
             .header("content-type", "application/json; charset=utf-8")
             .header("user-agent", "LineBotWebhook/2.0")
             .header("x-line-signature", signature)

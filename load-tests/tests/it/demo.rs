@@ -6,7 +6,18 @@ use load_tests::{
 };
 
 fn demo(seed: u64) -> Demo {
-    Demo { exit: true, seed, dir: None, small: true, drop_message: false, drop_row: false }
+    Demo {
+        exit: true,
+        seed,
+        dir: None,
+        small: true,
+        kafka: None,
+        cql: None,
+        copies: 1,
+        kill: false,
+        drop_message: false,
+        drop_row: false,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

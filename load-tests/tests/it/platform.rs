@@ -351,7 +351,7 @@ async fn a_reply_token_works_once_and_for_a_minute() {
     let url = format!("http://{}/webhook", product.local_addr().expect("an address"));
     let router = axum::Router::new().route("/webhook", axum::routing::post(|| async { "" }));
     tokio::spawn(async move { axum::serve(product, router).await });
-    let sender = WebhookSender::new(Arc::clone(&line.platform), &url).expect("a loopback address");
+    let sender = WebhookSender::new(Arc::clone(&line.platform), std::slice::from_ref(&url)).expect("a loopback address");
     let now = line.platform.clock.now();
     let token = async |n: u64| {
         let what = load_tests::platform::journal::What::Follow;
@@ -401,9 +401,9 @@ async fn it_talks_to_loopback_only() {
     let platform = Platform::new(Channel::default(), 1);
     assert!(platform.serve(([0, 0, 0, 0], 0).into()).await.is_err());
     for url in ["http://192.0.2.1/webhook", "http://example.com/", "http://127.0.0.1.example/"] {
-        assert!(WebhookSender::new(Arc::clone(&platform), url).is_err(), "{url}");
+        assert!(WebhookSender::new(Arc::clone(&platform), &[url.to_owned()]).is_err(), "{url}");
     }
-    assert!(WebhookSender::new(platform, "http://[::1]:9/webhook").is_ok());
+    assert!(WebhookSender::new(platform, &["http://[::1]:9/webhook".to_owned()]).is_ok());
 }
 
 #[tokio::test]

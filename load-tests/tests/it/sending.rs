@@ -233,7 +233,7 @@ async fn what_is_unclear_for_too_long_is_decided_by_two_officials() {
         let town = Town::open(170).await;
         let approver = |name: &str| {
             let name = name.parse().expect("a name");
-            let store = town.stage.running.store();
+            let store = town.stage.store();
             async move {
                 let role = storage::rows::access::Role::Approver;
                 server::tools::create_token(&store, name, role).await.expect("a token")

@@ -130,7 +130,15 @@ fn said(output: &Output) -> String {
 fn a_bad_configuration_is_64_and_one_sentence_before_anything_is_made() {
     for (variable, value, names) in [
         ("ANSHIN__RETENTION__DAYS", "5", "retention.days is 5; allowed: 14 to 60"),
-        ("ANSHIN__LOG__URL", "kafka://127.0.0.1:9092", "`kafka` is no backend of this build"),
+        ("ANSHIN__LOG__URL", "mysql://127.0.0.1:9092", "`mysql` is no backend of this build"),
+        ("ANSHIN__LOG__URL", "kafka://127.0.0.1", "the hosts of `kafka` are not host:port"),
+        ("ANSHIN__LOG__URL", "kafka://kafka.example:9092", "would be in plain text"),
+        ("ANSHIN__STORE__URL", "cql://cql.example:9042/anshin", "would be in plain text"),
+        ("ANSHIN__STORE__URL", "cql://127.0.0.1:9042", "needs a keyspace"),
+        ("ANSHIN__STORE__URL", "cql://me:hunter2@127.0.0.1:9042/a", "a URL with a user or password"),
+        ("ANSHIN__KAFKA__SASL", "GSSAPI", "allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+        ("ANSHIN__KAFKA__PLAIN_TEXT", "yes", "kafka.plain_text must be"),
+        ("ANSHIN__CQL__USERNAME", "me", "cql.username and cql.password_file belong together"),
         ("ANSHIN__INGEST__LISTEN", "nowhere", "bad configuration"),
         ("ANSHIN__INGEST__NO_SUCH", "1", "there is no such key"),
         ("ANSHIN__LINE__CHANNEL_ID", "", "line.channel_id is empty"),
@@ -358,4 +366,59 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert!(acknowledged > 10);
     let listed = home.ok(&["rejected", "list"]);
     assert!(listed.ends_with(&format!("{acknowledged} rejected\n")), "{acknowledged}");
+}
+
+/// Roles on a cluster that can't be had, or is not what it should be.
+#[test]
+fn a_cluster_that_can_not_be_used_is_69_and_one_sentence() {
+    let server = |name: &str| {
+        std::env::var(name).unwrap_or_else(|_| {
+            panic!("{name} is not set: run the tests through scripts/servers/with --kafka --cassandra -- cargo test")
+        })
+    };
+    let (kafka, cql) = (server("ANSHIN_TEST_KAFKA"), server("ANSHIN_TEST_CQL"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
+    let nobody = free.expect("an address").to_string();
+    let name = format!("s{}", std::process::id());
+    let (log, store) = (format!("kafka://{kafka}"), format!("cql://{cql}/{name}"));
+    let (no_log, no_store) = (format!("kafka://{nobody}"), format!("cql://{nobody}/{name}"));
+    let home = Home::new();
+    home.ok(&["keys", "init"]);
+    let run = |arguments: &[&str], more: &[(&str, &str)]| {
+        let mut command = home.anshin(arguments);
+        command
+            .env("ANSHIN__LOG__URL", &log)
+            .env("ANSHIN__STORE__URL", &store)
+            .env("ANSHIN__STARTUP__WAIT_SECONDS", "1")
+            .env("ANSHIN__KAFKA__PREFIX", format!("{name}."))
+            .env("ANSHIN__KAFKA__REPLICATION", "1")
+            .env("ANSHIN__KAFKA__MIN_IN_SYNC", "1")
+            .env("ANSHIN__CQL__REPLICATION", "1")
+            .envs(more.iter().copied());
+        command.output().expect("it runs")
+    };
+    let refused = |arguments: &[&str], more: &[(&str, &str)], words: &[&str]| {
+        let output = run(arguments, more);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(69), "{more:?}: {said}");
+        let last = said.lines().last().unwrap_or_default();
+        assert!(words.iter().all(|word| last.contains(word)), "{more:?}: {last}");
+    };
+    refused(&["processor"], &[("ANSHIN__LOG__URL", &no_log)], &["Kafka", &nobody]);
+    refused(&["processor"], &[], &["has no topic", "run `anshin migrate`"]);
+    let more = [("ANSHIN__KAFKA__REPLICATION", "3")];
+    refused(&["migrate"], &more, &["kafka.replication is 3"]);
+    let said_so = run(&["migrate", "--dry-run"], &[]);
+    assert_eq!(said_so.status.code(), Some(0), "{}", said(&said_so));
+    refused(&["processor"], &[], &["has no topic"]);
+    refused(&["migrate"], &[("ANSHIN__STORE__URL", &no_store)], &["CQL store", &nobody]);
+    // Topics are there by now, tables are not.
+    refused(&["processor"], &[], &["no keyspace", &name, "run `anshin migrate`"]);
+    let migrated = run(&["migrate"], &[]);
+    assert_eq!(migrated.status.code(), Some(0), "{}", said(&migrated));
+    refused(&["processor"], &more, &["has replication 1 where kafka.replication is 3"]);
+    // A console that is to ask nobody for counts.
+    let output = run(&["console"], &[]);
+    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+    assert!(said(&output).contains("preview.url is empty"), "{}", said(&output));
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use schemas::topic::{Offset, Partition, Topic};
 
 use crate::{
-    error::Kind,
+    error::{Kind, LogError},
     log::{Append, Delivery, Group, Log, Member, Reader, Record},
 };
 
@@ -293,12 +293,17 @@ async fn hold<M: Member>(member: &mut M, held: &mut Held, count: usize) {
     }
 }
 
-/// Takes deliveries without end.
-async fn keep_taking<M: Member>(member: &mut M, held: &mut Held) {
-    loop {
-        match member.next().await {
-            Ok(delivery) => held.take(delivery),
-            Err(error) => assert_eq!(error.kind(), Kind::Transient, "{error}"),
+/// Takes deliveries of two members until each holds so many partitions. Both are asked on: what is
+/// announced as revoked is let go at the next call.
+async fn share<M: Member>(one: (&mut M, &mut Held), two: (&mut M, &mut Held), each: usize) {
+    let take = |held: &mut Held, delivery: Result<Delivery, LogError>| match delivery {
+        Ok(delivery) => held.take(delivery),
+        Err(error) => assert_eq!(error.kind(), Kind::Transient, "{error}"),
+    };
+    while one.1.partitions.len() != each || two.1.partitions.len() != each {
+        tokio::select! {
+            delivery = one.0.next() => take(one.1, delivery),
+            delivery = two.0.next() => take(two.1, delivery),
         }
     }
 }
@@ -310,15 +315,8 @@ async fn members_share_partitions_and_hand_them_over<L: Log>(log: L) {
     patiently("one member has everything", hold(&mut first, &mut one, all)).await;
     let mut second = log.join(Group::Processor, Topic::Scans).await.expect("a member");
     let mut two = Held::default();
-    patiently("two members share", async {
-        tokio::select! {
-            // What is announced as revoked is let go at the next call.
-            () = keep_taking(&mut first, &mut one) => {}
-            () = hold(&mut second, &mut two, all / 2) => {}
-        }
-    })
-    .await;
-    assert_eq!(one.partitions.len(), all / 2, "broken: partitions are shared");
+    let shared = share((&mut first, &mut one), (&mut second, &mut two), all / 2);
+    patiently("two members share", shared).await;
     assert!(one.partitions.is_disjoint(&two.partitions), "broken: a partition has one owner");
     drop(second);
     patiently("who stays gets everything back", hold(&mut first, &mut one, all)).await;

@@ -1,6 +1,6 @@
 //! What goes wrong: while connecting, as a sentence for whoever set it up; later, sorted by kind.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use scylla::errors::{
     ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind as Setup, DbError,
@@ -65,13 +65,13 @@ pub enum CqlError {
         /// Which.
         hosts: String,
     },
-    /// The file with the password can't be read.
-    #[error("the password for CQL can't be read from {path}: {source}: check path and owner")]
-    PasswordFile {
+    /// A file with a password or certificates can't be used.
+    #[error("{file} can't be used for the link to the CQL cluster ({why}): check path and owner")]
+    File {
         /// Which.
-        path: PathBuf,
+        file: PathBuf,
         /// Why.
-        source: io::Error,
+        why: String,
     },
     /// The node shows a certificate that can't be trusted.
     #[error(
@@ -93,11 +93,9 @@ pub enum CqlError {
         /// What came instead.
         why: String,
     },
-    /// The certificates of the authorities can't be read.
-    #[error("no trusted certificate can be read from {place} ({why}): check cql.ca_file")]
+    /// The system trusts nobody.
+    #[error("the system has no trusted certificates ({why}): install some, or set cql.ca_file")]
     Authorities {
-        /// The file, or the system's store.
-        place: String,
         /// Why.
         why: String,
     },
@@ -197,9 +195,6 @@ pub enum CqlError {
         /// What it said.
         why: String,
     },
-    /// What is to be said can't be written.
-    #[error("what is done can't be printed: {0}")]
-    Output(#[from] io::Error),
 }
 
 impl CqlError {
@@ -247,10 +242,9 @@ impl CqlError {
                 Setup::MissingAuthentication => Self::LoginWanted { hosts },
                 // Not the database's words but those of our `PasswordFile`.
                 Setup::StartAuthSessionError(why) => match &config.login {
-                    Some(login) => Self::PasswordFile {
-                        path: login.password_file.clone(),
-                        source: io::Error::other(why.clone()),
-                    },
+                    Some(login) => {
+                        Self::File { file: login.password_file.clone(), why: why.clone() }
+                    }
                     None => Self::LoginWanted { hosts },
                 },
                 Setup::DbError(DbError::ProtocolError, why) => {

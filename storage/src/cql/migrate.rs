@@ -5,11 +5,13 @@
 //! nodes that make a table at the same moment would make two (Cassandra before 6; ScyllaDB agrees on
 //! the order of such changes by itself).
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use scylla::{
-    client::session::Session,
-    policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy},
+    policies::load_balancing::{
+        LoadBalancingPolicy, NodeIdentifier, SingleTargetLoadBalancingPolicy,
+    },
+    serialize::row::SerializeRow,
     statement::unprepared::Statement,
     value::CqlTimestamp,
 };
@@ -17,79 +19,70 @@ use scylla::{
 use super::{
     CqlConfig, CqlError,
     schema::{self, Applied, FILES, LATEST, SchemaFile},
-    session,
+    session::{self, Session},
 };
 
 /// How long a change of the schema may take.
 const CHANGE: Duration = Duration::from_secs(60);
 
-/// Whether something is to be done, or only said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Run {
-    /// Do it.
-    Apply,
-    /// Print the statements that would run.
-    DryRun,
-}
-
-/// How to migrate.
-#[derive(Clone, Copy, Debug)]
-pub struct Migration {
-    /// How many copies a keyspace that is made gets in its datacenter.
-    pub replication: u8,
-    /// How long to wait until the cluster answers.
-    pub wait: Duration,
-    /// Do it, or say it.
-    pub run: Run,
-}
-
-/// Makes the keyspace where there is none, and applies the steps that it does not have. Says to
-/// `out` what it does.
+/// Makes the keyspace where there is none, with `replication` copies in its datacenter, and applies
+/// the steps that it does not have. Says to `out` what it does; with `dry_run` it only prints the
+/// statements.
 pub async fn migrate(
     config: &CqlConfig,
-    migration: &Migration,
-    out: &mut impl Write,
+    replication: u8,
+    wait: Duration,
+    dry_run: bool,
+    out: &mut (impl Write + Send),
 ) -> Result<(), CqlError> {
-    let session = session::patiently(migration.wait, async || session::open(config).await).await?;
+    let session = session::patiently(wait, async || session::open(config).await).await?;
     let keyspace = &config.keyspace;
-    let exists = schema::keyspace_exists(config, &session).await?;
-    let applied = if exists { schema::applied(config, &session).await? } else { Vec::new() };
+    let exists = schema::keyspace_exists(config, &session.driver).await?;
+    let applied = if exists { schema::applied(config, &session.driver).await? } else { Vec::new() };
     let missing = missing(config, &applied)?;
+    // Whoever closed the output does not want to read it.
+    let mut say = |line: &str| {
+        let _ = writeln!(out, "{line}");
+    };
     if missing.is_empty() {
-        writeln!(out, "keyspace {keyspace} has schema {LATEST} already: nothing to do")?;
+        say(&format!("keyspace {keyspace} has schema {LATEST} already: nothing to do"));
         return Ok(());
     }
-    let migrator = Migrator { config, session, migration };
+    let migrator = Migrator { config, session, wait };
+    let mut steps = Vec::new();
     if !exists {
-        let (statement, said) = migrator.make_keyspace().await?;
-        migrator.change(statement, out).await?;
-        migrator.say(&said, out)?;
+        let (statement, name) = migrator.keyspace(replication)?;
+        steps.push(Step { name, statements: vec![statement], file: None });
     }
     if applied.is_empty() {
-        migrator.change(schema::version_table(keyspace), out).await?;
-    }
-    if migration.run == Run::Apply {
-        // Statements in the files name no keyspace.
-        let used = migrator.session.use_keyspace(keyspace.as_str(), true).await;
-        used.map_err(|error| CqlError::NotServing {
-            hosts: config.names(),
-            why: error.to_string(),
-        })?;
+        let statements = vec![schema::version_table(keyspace)];
+        steps.push(Step { name: "schema_version".to_owned(), statements, file: None });
     }
     for file in missing {
-        if migration.run == Run::DryRun {
-            writeln!(out, "-- {}", file.name)?;
-        }
-        for statement in file.statements(config.retention_days) {
-            migrator.change(statement, out).await?;
-        }
-        migrator.record(file).await?;
-        migrator.say(&format!("applied {}", file.name), out)?;
+        let statements = file.statements(keyspace, config.retention_days);
+        steps.push(Step { name: file.name.to_owned(), statements, file: Some(file) });
     }
-    if migration.run == Run::DryRun {
-        writeln!(out, "-- nothing was changed")?;
+    for step in steps {
+        if dry_run {
+            say(&format!("-- {} would be made by:\n", step.name));
+            step.statements.iter().for_each(|statement| say(&format!("{statement};\n")));
+        } else {
+            migrator.make(&step).await?;
+            say(&format!("{}: made", step.name));
+        }
+    }
+    if dry_run {
+        say("-- nothing was changed");
     }
     Ok(())
+}
+
+/// What is made at a time.
+struct Step {
+    name: String,
+    statements: Vec<String>,
+    /// What is noted after it.
+    file: Option<&'static SchemaFile>,
 }
 
 /// The steps that were not applied yet. Refuses a schema that is not ours.
@@ -115,85 +108,66 @@ fn missing(config: &CqlConfig, applied: &[Applied]) -> Result<Vec<&'static Schem
 struct Migrator<'a> {
     config: &'a CqlConfig,
     session: Session,
-    migration: &'a Migration,
+    wait: Duration,
 }
 
 impl Migrator<'_> {
-    /// The statement that makes the keyspace, and what to say when it was.
-    async fn make_keyspace(&self) -> Result<(String, String), CqlError> {
-        let Self { config, session, migration } = self;
-        let (keyspace, replication) = (&config.keyspace, migration.replication);
-        let contact = session::reach(config).await?;
-        let datacenter = session::datacenter(config, session, contact)?.unwrap_or_default();
-        let state = session.get_cluster_state();
+    /// The statement that makes the keyspace, and what it makes.
+    fn keyspace(&self, replication: u8) -> Result<(String, String), CqlError> {
+        let Self { config, session, .. } = self;
+        let datacenter = session.datacenter.clone();
+        let state = session.driver.get_cluster_state();
         let nodes = state.get_nodes_info().iter();
         let nodes = nodes.filter(|node| node.datacenter.as_ref() == Some(&datacenter)).count();
         if nodes < usize::from(replication) {
             let hosts = config.names();
             return Err(CqlError::TooFewNodes { hosts, datacenter, nodes, replication });
         }
-        let quoted = datacenter.replace('\'', "''");
+        let (keyspace, quoted) = (&config.keyspace, datacenter.replace('\'', "''"));
         let statement = format!(
             "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
              {{'class': 'NetworkTopologyStrategy', '{quoted}': {replication}}}"
         );
-        let said =
-            format!("made keyspace {keyspace}, copies in datacenter {datacenter}: {replication}");
-        Ok((statement, said))
+        Ok((statement, format!("keyspace {keyspace} ({replication} copies in {datacenter})")))
     }
 
-    /// Runs a statement and waits until every node knows of it; or prints it.
-    async fn change(&self, text: String, out: &mut impl Write) -> Result<(), CqlError> {
-        if self.migration.run == Run::DryRun {
-            writeln!(out, "{text};\n")?;
-            return Ok(());
+    /// Takes a step. The driver waits after each statement until all nodes agree on the schema.
+    async fn make(&self, step: &Step) -> Result<(), CqlError> {
+        for text in &step.statements {
+            let mut statement = Statement::new(text);
+            statement.set_load_balancing_policy(self.one_node());
+            self.run(statement, ()).await?;
         }
-        let mut statement = Statement::new(text);
-        statement.set_is_idempotent(true);
-        statement.set_request_timeout(Some(CHANGE));
-        let state = self.session.get_cluster_state();
-        let nodes = state.get_nodes_info().iter().filter(|node| node.is_connected());
-        if let Some(node) = nodes.min_by_key(|node| node.host_id) {
-            let target = NodeIdentifier::HostId(node.host_id);
-            statement.set_load_balancing_policy(Some(SingleTargetLoadBalancingPolicy::new(
-                target, None,
-            )));
-        }
-        // The driver waits for agreement after whatever changes the schema, a minute at most.
-        session::patiently(self.migration.wait, async || {
-            let changed = self.session.query_unpaged(statement.clone(), ()).await;
-            changed
-                .map(drop)
-                .map_err(|error| CqlError::asking(self.config, "a change of the schema", &error))
-        })
-        .await
-    }
-
-    /// Notes that a step was applied.
-    async fn record(&self, file: &SchemaFile) -> Result<(), CqlError> {
-        if self.migration.run == Run::DryRun {
-            return Ok(());
-        }
+        let Some(file) = step.file else { return Ok(()) };
         let text = format!(
-            "INSERT INTO {}.schema_version (part, version, applied_at, checksum) VALUES (0, ?, ?, ?)",
+            "INSERT INTO {}.schema_version (name, version, applied_at, checksum) \
+             VALUES ('anshin', ?, ?, ?)",
             self.config.keyspace
         );
-        let mut statement = Statement::new(text);
-        statement.set_is_idempotent(true);
-        let values = (file.version, CqlTimestamp((self.config.clock)().0), file.checksum());
-        session::patiently(self.migration.wait, async || {
-            let recorded = self.session.query_unpaged(statement.clone(), &values).await;
-            recorded
-                .map(drop)
-                .map_err(|error| CqlError::asking(self.config, "a write to schema_version", &error))
-        })
-        .await
+        let now = CqlTimestamp((self.config.clock)().0);
+        self.run(Statement::new(text), (file.version, now, file.checksum())).await
     }
 
-    fn say(&self, what: &str, out: &mut impl Write) -> Result<(), CqlError> {
-        if self.migration.run == Run::Apply {
-            writeln!(out, "{what}")?;
-        }
-        Ok(())
+    /// Asks the connected node with the lowest id, and no other.
+    fn one_node(&self) -> Option<Arc<dyn LoadBalancingPolicy>> {
+        let state = self.session.driver.get_cluster_state();
+        let nodes = state.get_nodes_info().iter().filter(|node| node.is_connected());
+        let node = nodes.min_by_key(|node| node.host_id)?;
+        Some(SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(node.host_id), None))
+    }
+
+    async fn run(
+        &self,
+        mut statement: Statement,
+        values: impl SerializeRow + Clone,
+    ) -> Result<(), CqlError> {
+        statement.set_is_idempotent(true);
+        statement.set_request_timeout(Some(CHANGE));
+        session::patiently(self.wait, async || {
+            let done = self.session.driver.query_unpaged(statement.clone(), values.clone()).await;
+            let what = "a change of the schema";
+            done.map(drop).map_err(|error| CqlError::asking(self.config, what, &error))
+        })
+        .await
     }
 }

@@ -30,17 +30,18 @@ pub(super) const LATEST: i32 = 1;
 pub(super) fn version_table(keyspace: &str) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {keyspace}.schema_version (\n    \
-         part int,\n    version int,\n    applied_at timestamp,\n    checksum text,\n    \
-         PRIMARY KEY ((part), version)\n)"
+         name text,\n    version int,\n    applied_at timestamp,\n    checksum text,\n    \
+         PRIMARY KEY ((name), version)\n)"
     )
 }
 
 impl SchemaFile {
-    /// Its statements, without comments, for a retention.
-    pub(super) fn statements(&self, retention_days: u32) -> Vec<String> {
+    /// Its statements, without comments, filled in.
+    pub(super) fn statements(&self, keyspace: &str, retention_days: u32) -> Vec<String> {
         let hours = window_hours(retention_days).to_string();
         let lines = self.text.lines().filter(|line| !line.trim_start().starts_with("--"));
-        let text = lines.collect::<Vec<_>>().join("\n").replace("@WINDOW_HOURS@", &hours);
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let text = text.replace("$KEYSPACE", keyspace).replace("$WINDOW_HOURS", &hours);
         let statements = text.split(';').map(str::trim).filter(|statement| !statement.is_empty());
         statements.map(str::to_owned).collect()
     }
@@ -85,8 +86,10 @@ pub(super) async fn applied(
         return Ok(Vec::new());
     }
     let what = "a look at schema_version";
-    let text =
-        format!("SELECT version, checksum FROM {}.schema_version WHERE part = 0", config.keyspace);
+    let text = format!(
+        "SELECT version, checksum FROM {}.schema_version WHERE name = 'anshin'",
+        config.keyspace
+    );
     let result = session
         .query_unpaged(text, ())
         .await
@@ -142,7 +145,7 @@ mod tests {
     fn made(statement: &str) -> (String, Made) {
         let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
         let (head, rest) = statement.split_once(" ( ").expect("a list of columns");
-        let name = head.strip_prefix("CREATE TABLE IF NOT EXISTS ").expect("an idempotent one");
+        let name = head.strip_prefix("CREATE TABLE IF NOT EXISTS k.").expect("an idempotent one");
         let (columns, options) = rest.split_once(" ) WITH ").expect("options");
         let (columns, key) = columns.split_once(", PRIMARY KEY ((").expect("a key");
         let (partition, clustering) = key.split_once(')').expect("a partition key");
@@ -178,7 +181,7 @@ mod tests {
     /// Whoever adds a file with other statements than these teaches `made` to read them.
     #[test]
     fn the_files_make_the_tables_that_we_use() {
-        let statements = FILES.iter().flat_map(|file| file.statements(28));
+        let statements = FILES.iter().flat_map(|file| file.statements("k", 28));
         let found: BTreeMap<String, Made> = statements.map(|text| made(&text)).collect();
         let names =
             |columns: &[Column]| columns.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -211,8 +214,8 @@ mod tests {
     #[test]
     fn windows_follow_retention() {
         assert_eq!([1, 14, 28, 365].map(window_hours), [1, 12, 24, 312]);
-        let statements = FILES[0].statements(14);
+        let statements = FILES[0].statements("k", 14);
         assert!(statements[0].contains("'compaction_window_size': '12'"), "{}", statements[0]);
-        assert!(statements.iter().all(|statement| !statement.contains('@')));
+        assert!(statements.iter().all(|statement| !statement.contains('$')));
     }
 }

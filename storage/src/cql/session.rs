@@ -7,7 +7,6 @@
 use std::{
     future::Future,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -22,10 +21,11 @@ use scylla::{
         AuthError, AuthenticatorProvider, AuthenticatorSession, PlainTextAuthenticator,
     },
     client::{
-        execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder,
+        execution_profile::ExecutionProfile, session::Session as DriverSession,
+        session_builder::SessionBuilder,
     },
     errors::ExecutionError,
-    policies::load_balancing::{DefaultPolicy, LoadBalancingPolicy},
+    policies::load_balancing::DefaultPolicy,
     statement::Consistency,
 };
 use tokio::{net::TcpStream, sync::watch, time::Instant};
@@ -50,9 +50,16 @@ const WAIT: Duration = Duration::from_secs(2);
 /// How often an idle connection is tried, and how long the answer may take.
 const KEEPALIVE: Duration = Duration::from_secs(3);
 
+/// A session of the driver.
+pub(super) struct Session {
+    pub(super) driver: DriverSession,
+    /// Where its requests go.
+    pub(super) datacenter: String,
+}
+
 /// A session, and the statements that were prepared in it.
 pub(super) struct Connected {
-    pub(super) session: Session,
+    pub(super) session: DriverSession,
     pub(super) statements: Statements,
 }
 
@@ -182,49 +189,44 @@ pub(super) async fn open(config: &CqlConfig) -> Result<Session, CqlError> {
     if let Some(login) = &config.login {
         builder = builder.authenticator_provider(Arc::new(PasswordFile(login.clone())));
     }
-    let session = match tokio::time::timeout(BUILD, builder.build()).await {
-        Ok(Ok(session)) => session,
+    let driver = match tokio::time::timeout(BUILD, builder.build()).await {
+        Ok(Ok(driver)) => driver,
         Ok(Err(error)) => return Err(CqlError::connecting(config, &error)),
         Err(_) => {
             let why = format!("no answer within {} s", BUILD.as_secs());
             return Err(CqlError::Unreachable { hosts: config.names(), why });
         }
     };
-    let datacenter = datacenter(config, &session, contact)?;
-    let policy = local_policy(datacenter);
-    let local = profile.pointee_to_builder().load_balancing_policy(policy).build();
+    let datacenter = datacenter(config, &driver, contact)?;
+    // Requests go to replicas, and stay in their datacenter: `LOCAL_QUORUM` means that of the node
+    // that is asked.
+    let policy = DefaultPolicy::builder().token_aware(true).prefer_datacenter(datacenter.clone());
+    let local = profile.pointee_to_builder().load_balancing_policy(policy.build()).build();
     profile.map_to_another_profile(local);
-    Ok(session)
-}
-
-/// Requests go to replicas, and stay in their datacenter: `LOCAL_QUORUM` means the datacenter of
-/// the node that is asked.
-fn local_policy(datacenter: Option<String>) -> Arc<dyn LoadBalancingPolicy> {
-    let builder = DefaultPolicy::builder().token_aware(true);
-    match datacenter {
-        Some(datacenter) => builder.prefer_datacenter(datacenter).build(),
-        None => builder.build(),
-    }
+    Ok(Session { driver, datacenter })
 }
 
 /// The configured datacenter, or that of the contact node that answered first.
-pub(super) fn datacenter(
+fn datacenter(
     config: &CqlConfig,
-    session: &Session,
+    driver: &DriverSession,
     contact: SocketAddr,
-) -> Result<Option<String>, CqlError> {
-    let state = session.get_cluster_state();
+) -> Result<String, CqlError> {
+    let state = driver.get_cluster_state();
     let nodes = state.get_nodes_info();
     let Some(wanted) = &config.datacenter else {
         let contact = nodes.iter().find(|node| node.address.ip() == contact.ip());
-        let node = contact.or_else(|| nodes.first());
-        return Ok(node.and_then(|node| node.datacenter.clone()));
+        let found = contact.or_else(|| nodes.first()).and_then(|node| node.datacenter.clone());
+        return found.ok_or_else(|| CqlError::NotServing {
+            hosts: config.names(),
+            why: "its nodes do not tell their datacenter".to_owned(),
+        });
     };
     let mut known: Vec<&str> = nodes.iter().filter_map(|node| node.datacenter.as_deref()).collect();
     known.sort_unstable();
     known.dedup();
     if known.contains(&wanted.as_str()) {
-        return Ok(Some(wanted.clone()));
+        return Ok(wanted.clone());
     }
     Err(CqlError::Datacenter {
         hosts: config.names(),
@@ -235,7 +237,7 @@ pub(super) fn datacenter(
 
 /// Finds a contact host that accepts connections. The driver would log each one that does not as an
 /// error, which is too much while we look for the cluster four times a second.
-pub(super) async fn reach(config: &CqlConfig) -> Result<SocketAddr, CqlError> {
+async fn reach(config: &CqlConfig) -> Result<SocketAddr, CqlError> {
     let unreachable = |why: String| CqlError::Unreachable { hosts: config.names(), why };
     let attempts = config.hosts.iter().map(|host| {
         Box::pin(async move {
@@ -253,6 +255,7 @@ pub(super) async fn reach(config: &CqlConfig) -> Result<SocketAddr, CqlError> {
 
 /// Prepares what we will ask.
 async fn prepared(config: &CqlConfig, session: Session) -> Result<Connected, CqlError> {
+    let session = session.driver;
     match Statements::prepare(&session, &config.keyspace).await {
         Ok(statements) => Ok(Connected { session, statements }),
         Err(NotPrepared::Refused(error)) => Err(CqlError::preparing(config, &error)),
@@ -267,6 +270,7 @@ async fn prepared(config: &CqlConfig, session: Session) -> Result<Connected, Cql
 /// Refuses a keyspace that was not made for this build.
 async fn check_schema(config: &CqlConfig, session: &Session) -> Result<(), CqlError> {
     let (hosts, keyspace) = (config.names(), config.keyspace.clone());
+    let session = &session.driver;
     if !schema::keyspace_exists(config, session).await? {
         return Err(CqlError::NoKeyspace { hosts, keyspace });
     }
@@ -286,26 +290,18 @@ async fn check_schema(config: &CqlConfig, session: &Session) -> Result<(), CqlEr
 /// connection.
 struct PasswordFile(Login);
 
-type Started = Result<(Option<Vec<u8>>, Box<dyn AuthenticatorSession>), AuthError>;
-
+#[async_trait::async_trait]
 impl AuthenticatorProvider for PasswordFile {
-    fn start_authentication_session<'s, 'n, 'f>(
-        &'s self,
-        authenticator: &'n str,
-    ) -> Pin<Box<dyn Future<Output = Started> + Send + 'f>>
-    where
-        's: 'f,
-        'n: 'f,
-        Self: 'f,
-    {
-        Box::pin(async move {
-            let password = tokio::fs::read_to_string(&self.0.password_file)
-                .await
-                .map_err(|error| error.to_string())?;
-            let password = password.trim_end_matches(['\r', '\n']).to_owned();
-            PlainTextAuthenticator::new(self.0.username.clone(), password)
-                .start_authentication_session(authenticator)
-                .await
-        })
+    async fn start_authentication_session(
+        &self,
+        authenticator: &str,
+    ) -> Result<(Option<Vec<u8>>, Box<dyn AuthenticatorSession>), AuthError> {
+        let password = tokio::fs::read_to_string(&self.0.password_file)
+            .await
+            .map_err(|error| error.to_string())?;
+        let password = password.trim_end_matches(['\r', '\n']).to_owned();
+        PlainTextAuthenticator::new(self.0.username.clone(), password)
+            .start_authentication_session(authenticator)
+            .await
     }
 }

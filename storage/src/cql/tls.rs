@@ -52,8 +52,7 @@ impl Trusted {
         let Some(path) = ca_file else {
             return Self::of_system(provider);
         };
-        let unusable =
-            |why: String| CqlError::Authorities { place: path.display().to_string(), why };
+        let unusable = |why: String| CqlError::File { file: path.clone(), why };
         let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -67,10 +66,7 @@ impl Trusted {
     }
 
     fn of_system(provider: &Arc<CryptoProvider>) -> Result<Self, CqlError> {
-        let unusable = |why: String| CqlError::Authorities {
-            place: "the system's certificates".to_owned(),
-            why,
-        };
+        let unusable = |why: String| CqlError::Authorities { why };
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);

@@ -1,0 +1,294 @@
+//! A small cluster: every role as processes of its own, on a real Kafka and a real CQL store.
+//!
+//! Addresses are chosen once, so that a process that is killed comes back where it was.
+
+use std::{
+    fs::File,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use tokio::time::Instant;
+
+/// How long a process may take to become ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a process may take to end after SIGTERM.
+const END_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a process plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Webhooks.
+    Ingest,
+    /// Records → rows.
+    Processor,
+    /// Alerts and receipts.
+    Notifier,
+    /// The officials' API.
+    Console,
+}
+
+impl Part {
+    /// All of them, in the order in which they are started.
+    pub const ALL: [Part; 4] = [Part::Processor, Part::Notifier, Part::Console, Part::Ingest];
+
+    /// The subcommand of `anshin`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Part::Ingest => "ingest",
+            Part::Processor => "processor",
+            Part::Notifier => "notifier",
+            Part::Console => "console",
+        }
+    }
+}
+
+/// One process of the cluster.
+pub struct Process {
+    /// What it plays.
+    pub part: Part,
+    /// Which of its kind.
+    pub number: usize,
+    /// Where its work comes in: webhooks, the API, the preview.
+    pub listen: SocketAddr,
+    /// Its admin port.
+    pub admin: SocketAddr,
+    variables: Vec<(String, String)>,
+    log: PathBuf,
+    binary: PathBuf,
+    child: Option<Child>,
+}
+
+/// A port that nobody listens on now.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Where the binary of the product is: beside this one, or where `ANSHIN_BINARY` says.
+pub fn product() -> anyhow::Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ANSHIN_BINARY") {
+        return Ok(PathBuf::from(path));
+    }
+    let own = std::env::current_exe()?;
+    // A test binary lies in `deps`.
+    let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join("anshin"));
+    let found = beside.into_iter().find(|path| path.is_file());
+    found.context("the binary `anshin` is not beside this one: build it, or name it in ANSHIN_BINARY")
+}
+
+impl Process {
+    /// Starts it; it may take a while to become ready.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let child = Command::new(&self.binary)
+            .arg(self.part.name())
+            .env_clear()
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} can't be started", self.binary.display()))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let url = format!("http://{}/ready", self.admin);
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+        loop {
+            if let Ok(answer) = http.get(&url).send().await
+                && answer.status() == 200
+            {
+                return Ok(());
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if let Some(status) = ended {
+                let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+                let tail: Vec<&str> = said.lines().rev().take(3).collect();
+                anyhow::bail!("{} ended ({status}): {tail:?}", self.name());
+            }
+            ensure!(begun.elapsed() < READY_WITHIN, "{} does not become ready", self.name());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// `ingest-0`.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.part.name(), self.number)
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// SIGKILL, as a machine that dies.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a signal by name: `STOP`, `CONT`, `TERM`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("it does not run")?.to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status()?;
+        ensure!(sent.success(), "{name} can't be sent to {}", self.name());
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for the end; its exit code.
+    pub async fn end(&mut self) -> anyhow::Result<Option<i32>> {
+        if self.child.is_none() {
+            return Ok(None);
+        }
+        self.signal("TERM")?;
+        let begun = Instant::now();
+        while let Some(child) = &mut self.child {
+            if let Some(status) = child.try_wait()? {
+                self.child = None;
+                return Ok(status.code());
+            }
+            ensure!(begun.elapsed() < END_WITHIN, "{} does not end", self.name());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The processes of a cluster.
+pub struct Cluster {
+    /// All of them.
+    pub processes: Vec<Process>,
+    /// Where they log.
+    pub dir: PathBuf,
+}
+
+/// How a process reaches log, store and LINE: variables for all, and more for each.
+pub type Variables = Vec<(String, String)>;
+
+impl Cluster {
+    /// Lays out `each` processes of every role in a directory; nothing runs yet. `more` gives
+    /// variables to one process alone, for example another way to the log.
+    pub fn lay_out(
+        dir: &Path,
+        each: usize,
+        common: &Variables,
+        more: impl Fn(Part, usize) -> Variables,
+    ) -> anyhow::Result<Self> {
+        let binary = product()?;
+        let logs = dir.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let secret = dir.join("preview-secret");
+        std::fs::write(&secret, uuid::Uuid::new_v4().simple().to_string())?;
+        // Consoles are told where a notifier counts.
+        let counts: Vec<SocketAddr> =
+            (0..each).map(|_| free_address()).collect::<anyhow::Result<_>>()?;
+        let mut processes = Vec::new();
+        for part in Part::ALL {
+            for number in 0..each {
+                let listen = match part {
+                    Part::Notifier => counts[number],
+                    _ => free_address()?,
+                };
+                let admin = free_address()?;
+                let name = format!("{}-{number}", part.name());
+                let set = |key: &str, value: String| (format!("ANSHIN__{key}"), value);
+                let mut variables = common.clone();
+                variables.push(set("ADMIN__LISTEN", admin.to_string()));
+                variables.push(set("KAFKA__INSTANCE", name.clone()));
+                variables.push(set("PREVIEW__SECRET_FILE", secret.display().to_string()));
+                match part {
+                    Part::Ingest => {
+                        variables.push(set("INGEST__LISTEN", listen.to_string()));
+                        let spool = dir.join("spools").join(&name);
+                        variables.push(set("SPOOL__DIR", spool.display().to_string()));
+                    }
+                    Part::Console => {
+                        variables.push(set("CONSOLE__LISTEN", listen.to_string()));
+                        variables.push(set("PREVIEW__URL", format!("http://{}", counts[number])));
+                    }
+                    Part::Notifier => variables.push(set("PREVIEW__LISTEN", listen.to_string())),
+                    Part::Processor => {}
+                }
+                variables.extend(more(part, number));
+                let log = logs.join(format!("{name}.log"));
+                let (binary, child) = (binary.clone(), None);
+                processes.push(Process {
+                    part,
+                    number,
+                    listen,
+                    admin,
+                    variables,
+                    log,
+                    binary,
+                    child,
+                });
+            }
+        }
+        Ok(Self { processes, dir: dir.to_owned() })
+    }
+
+    /// Starts every process, and waits until all are ready.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            process.start()?;
+        }
+        for process in &mut self.processes {
+            process.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// One process.
+    pub fn process(&mut self, part: Part, number: usize) -> anyhow::Result<&mut Process> {
+        let found = self.processes.iter_mut().find(|p| p.part == part && p.number == number);
+        found.context("there is no such process")
+    }
+
+    /// Where a role listens, all of its processes.
+    pub fn addresses(&self, part: Part) -> Vec<SocketAddr> {
+        self.processes.iter().filter(|p| p.part == part).map(|p| p.listen).collect()
+    }
+
+    /// Kills one of each role, and starts it again on what it left.
+    pub async fn kill_one_of_each(&mut self, number: usize) -> anyhow::Result<()> {
+        for process in self.processes.iter_mut().filter(|process| process.number == number) {
+            process.kill();
+        }
+        for process in self.processes.iter_mut().filter(|process| process.number == number) {
+            process.start()?;
+        }
+        for process in self.processes.iter_mut().filter(|process| process.number == number) {
+            process.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends every process by SIGTERM; each must end well.
+    pub async fn end(mut self) -> anyhow::Result<()> {
+        // Who feeds goes first: an ingest leaves no spool behind.
+        self.processes.reverse();
+        for process in &mut self.processes {
+            let code = process.end().await?;
+            ensure!(matches!(code, Some(0) | None), "{} ended with {code:?}", process.name());
+        }
+        Ok(())
+    }
+}

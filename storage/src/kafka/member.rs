@@ -1,0 +1,291 @@
+//! A member of a group. Assignment and revocation are deliveries: librdkafka's callback only
+//! notes them, and a partition is let go at the call of `next` after it was announced.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use rdkafka::{
+    ClientContext, Message, Offset as KafkaOffset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, StreamConsumer},
+    error::KafkaError,
+    message::BorrowedMessage,
+    types::RDKafkaRespErr,
+};
+use schemas::topic::{Offset, Partition, Topic};
+use tokio::sync::{Notify, watch};
+
+use super::{Shared, blocking, client::Client, error::failed};
+use crate::{
+    error::{Kind, LogError},
+    log::{Delivery, Group, Member, Position, Record},
+};
+
+/// Records of one delivery, at most.
+const DELIVERY_RECORDS: usize = 2_000;
+
+/// What the callback notes.
+enum Change {
+    Assigned(Vec<Partition>),
+    /// Everything is.
+    Revoked,
+}
+
+struct Changes {
+    client: Client,
+    noted: Mutex<VecDeque<Change>>,
+    more: Notify,
+    /// Nobody asks any more: let go at once.
+    closing: AtomicBool,
+}
+
+impl ClientContext for Changes {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.client.log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.client.error(error, reason);
+    }
+}
+
+impl ConsumerContext for Changes {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        if self.closing.load(Ordering::Acquire) {
+            if let Err(error) = consumer.unassign() {
+                tracing::debug!(%error, "partitions can't be let go");
+            }
+            return;
+        }
+        let partitions: Vec<Partition> = list
+            .elements()
+            .iter()
+            .filter_map(|element| u16::try_from(element.partition()).ok().map(Partition))
+            .collect();
+        self.noted.lock().push_back(match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Change::Assigned(partitions),
+            _ => Change::Revoked,
+        });
+        self.more.notify_one();
+    }
+}
+
+/// A member of a group on Kafka.
+pub struct KafkaMember {
+    shared: Arc<Shared>,
+    group: Group,
+    topic: Topic,
+    consumer: Arc<StreamConsumer<Changes>>,
+    held: BTreeSet<Partition>,
+    /// Announced as revoked; let go at the next call.
+    revoked: BTreeSet<Partition>,
+    /// Connect anew at the next call: secrets have changed.
+    rejoin: bool,
+    secrets: watch::Receiver<u64>,
+}
+
+impl KafkaMember {
+    pub(super) fn join(shared: Arc<Shared>, group: Group, topic: Topic) -> Result<Self, LogError> {
+        let consumer = Arc::new(consumer(&shared, group, topic)?);
+        let mut secrets = shared.secrets.subscribe();
+        secrets.borrow_and_update();
+        let (held, revoked) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { shared, group, topic, consumer, held, revoked, rejoin: false, secrets })
+    }
+
+    /// Lets go of what was announced.
+    fn let_go(&mut self) -> Result<(), LogError> {
+        if self.rejoin {
+            let fresh = consumer(&self.shared, self.group, self.topic)?;
+            leave(std::mem::replace(&mut self.consumer, Arc::new(fresh)));
+            self.rejoin = false;
+        } else if !self.revoked.is_empty() {
+            self.consumer.unassign().map_err(|e| failed("let go of partitions", &e))?;
+        }
+        self.revoked.clear();
+        Ok(())
+    }
+
+    /// What changed hands, if anything did.
+    fn changed(&mut self) -> Result<Option<Delivery>, LogError> {
+        if self.secrets.has_changed().unwrap_or(false) {
+            self.secrets.borrow_and_update();
+            self.rejoin = true;
+            return self.announce();
+        }
+        let noted = self.consumer.client().context().noted.lock().pop_front();
+        match noted {
+            None => Ok(None),
+            Some(Change::Assigned(partitions)) => {
+                let mut list = TopicPartitionList::new();
+                let name = self.shared.config.topic(self.topic);
+                for partition in &partitions {
+                    list.add_partition(&name, i32::from(partition.0));
+                }
+                self.consumer.assign(&list).map_err(|e| failed("take partitions", &e))?;
+                self.held = partitions.iter().copied().collect();
+                Ok((!partitions.is_empty()).then_some(Delivery::Assigned(partitions)))
+            }
+            Some(Change::Revoked) => {
+                // Where nothing was held the group still waits for us to say so.
+                if self.held.is_empty() {
+                    self.consumer.unassign().map_err(|e| failed("let go of partitions", &e))?;
+                }
+                self.announce()
+            }
+        }
+    }
+
+    /// Everything that is held is announced as revoked.
+    fn announce(&mut self) -> Result<Option<Delivery>, LogError> {
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() {
+            self.let_go()?;
+            return Ok(None);
+        }
+        self.revoked.clone_from(&held);
+        Ok(Some(Delivery::Revoked(held.into_iter().collect())))
+    }
+}
+
+fn consumer(
+    shared: &Shared,
+    group: Group,
+    topic: Topic,
+) -> Result<StreamConsumer<Changes>, LogError> {
+    let config = &shared.config;
+    let name = config.group(group, topic);
+    let mut settings = config.consumer(&name);
+    settings
+        .set("partition.assignment.strategy", "range")
+        .set("session.timeout.ms", config.session_timeout.as_millis().to_string())
+        .set("heartbeat.interval.ms", (config.session_timeout.as_millis() / 4).to_string())
+        // A member whose store is away keeps its partitions, as long as it lives: whoever took them
+        // over could do no more. Fetching rests meanwhile.
+        .set("max.poll.interval.ms", "86400000");
+    if let Some(instance) = &config.instance {
+        // Roles of one process are in different groups; so one name does for all of them.
+        settings.set("group.instance.id", instance);
+    }
+    let changes = Changes {
+        client: Client::default(),
+        noted: Mutex::default(),
+        more: Notify::new(),
+        closing: AtomicBool::new(false),
+    };
+    let consumer: StreamConsumer<Changes> =
+        settings.create_with_context(changes).map_err(|e| failed("join a group", &e))?;
+    consumer.subscribe(&[&config.topic(topic)]).map_err(|e| failed("join a group", &e))?;
+    Ok(consumer)
+}
+
+/// Leaving takes an answer of the broker: it is waited for where that blocks nobody.
+fn leave(consumer: Arc<StreamConsumer<Changes>>) {
+    consumer.client().context().closing.store(true, Ordering::Release);
+    // What was noted and not yet taken is answered, otherwise the close would wait for it.
+    let noted = !consumer.client().context().noted.lock().is_empty();
+    let close = move || {
+        if noted && let Err(error) = consumer.unassign() {
+            tracing::debug!(%error, "partitions can't be let go");
+        }
+        // Revoked and not let go: the same.
+        let _ = consumer.unassign();
+        drop(consumer);
+    };
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(close)),
+        Err(_) => close(),
+    }
+}
+
+impl Drop for KafkaMember {
+    fn drop(&mut self) {
+        leave(Arc::clone(&self.consumer));
+    }
+}
+
+/// A record as the contract has it; `None` for a tombstone.
+pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Option<Record> {
+    let partition = Partition(u16::try_from(message.partition()).ok()?);
+    let offset = Offset(u64::try_from(message.offset()).ok()?);
+    Some(Record {
+        position: Position { topic, partition, offset },
+        key: bytes::Bytes::copy_from_slice(message.key().unwrap_or_default()),
+        value: bytes::Bytes::copy_from_slice(message.payload()?),
+        appended_at: message.timestamp().to_millis().unwrap_or(0),
+    })
+}
+
+/// Takes what there is. The records of a chunk that came before an error are lost to nobody: the
+/// error is told alone, and comes again if it stays.
+pub(super) fn records(
+    topic: Topic,
+    chunk: &[Result<BorrowedMessage<'_>, KafkaError>],
+) -> Result<Vec<Record>, LogError> {
+    let records: Vec<Record> =
+        chunk.iter().flatten().filter_map(|message| record(topic, message)).collect();
+    match chunk.iter().find_map(|message| message.as_ref().err()) {
+        Some(error) if records.is_empty() => Err(failed("read", error)),
+        _ => Ok(records),
+    }
+}
+
+impl Member for KafkaMember {
+    async fn next(&mut self) -> Result<Delivery, LogError> {
+        self.let_go()?;
+        loop {
+            if let Some(delivery) = self.changed()? {
+                return Ok(delivery);
+            }
+            let consumer = Arc::clone(&self.consumer);
+            let mut stream = consumer.stream().ready_chunks(DELIVERY_RECORDS);
+            tokio::select! {
+                chunk = stream.next() => {
+                    let mut records = records(self.topic, &chunk.unwrap_or_default())?;
+                    records.retain(|record| self.held.contains(&record.position.partition));
+                    if !records.is_empty() {
+                        return Ok(Delivery::Records(records));
+                    }
+                }
+                () = consumer.client().context().more.notified() => {}
+                _ = self.secrets.changed() => self.secrets.mark_changed(),
+            }
+        }
+    }
+
+    async fn commit(&mut self, offsets: &[(Partition, Offset)]) -> Result<(), LogError> {
+        let foreign = offsets.iter().find(|(partition, _)| {
+            !self.held.contains(partition) && !self.revoked.contains(partition)
+        });
+        if let Some((partition, _)) = foreign {
+            let text = format!("partition {} of {} is not this member's", partition.0, self.topic);
+            return Err(LogError::new(Kind::Invalid, text));
+        }
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let last: BTreeMap<Partition, Offset> = offsets.iter().copied().collect();
+        let mut list = TopicPartitionList::new();
+        let name = self.shared.config.topic(self.topic);
+        for (partition, offset) in last {
+            let offset = KafkaOffset::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));
+            list.add_partition_offset(&name, i32::from(partition.0), offset)
+                .map_err(|e| failed("commit", &e))?;
+        }
+        let consumer = Arc::clone(&self.consumer);
+        blocking(move || consumer.commit(&list, CommitMode::Sync).map_err(|e| failed("commit", &e)))
+            .await
+    }
+}

@@ -45,8 +45,8 @@ use rdkafka::{
 use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::watch;
 
-pub(crate) use self::config::is_loopback;
 use self::{client::Client, error::failed};
+pub(crate) use self::config::is_loopback;
 pub use self::{
     config::{Acks, KafkaConfig, Link, Sasl, SaslMechanism, Tls},
     error::OpenError,

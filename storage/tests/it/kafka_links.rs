@@ -11,9 +11,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use schemas::topic::{Offset, Partition, Topic};
 use storage::{
-    kafka::{
-        KafkaConfig, KafkaLog, KafkaReader, Link, OpenError, Sasl, SaslMechanism, Tls, migrate,
-    },
+    kafka::{KafkaConfig, KafkaLog, KafkaReader, Link, OpenError, Sasl, SaslMechanism, Tls, migrate},
     log::{Append, Delivery, Group, Log, Member, Reader},
 };
 

@@ -11,10 +11,10 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help set-up build demo test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster test fmt fmt-check lint deny doc check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 set-up: ## install what is missing to build: system packages, the pinned Rust
 	@scripts/set-up
@@ -28,9 +28,22 @@ build: set-up ## release binaries: anshin (the service), anshin-load (the outsid
 demo: build ## play a day against a stand-in for LINE, check the end state, stay up
 	$(built)/anshin-load demo $(DEMO_ARGS)
 
-test: set-up ## every test
+# Kafka and Cassandra are started for the command and stopped after it, unless ANSHIN_TEST_KAFKA and
+# ANSHIN_TEST_CQL name some that are there.
+demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, two processes of each role, killed in turn
+	scripts/servers/with -- sh -c 'exec $(built)/anshin-load demo --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL --kill $(DEMO_ARGS)'
+
+cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
+	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
+
+set-up-test:
+	@scripts/set-up test
+
+test: set-up-test ## every test, on the embedded backends and on a real Kafka and Cassandra
 	scripts/test-set-up
-	cargo test --workspace --locked
+	scripts/test-compose
+	scripts/servers/with -- cargo test --workspace --locked
+	scripts/test-chart $(or $(CARGO_TARGET_DIR),target)/debug/anshin
 
 fmt: set-up ## format the code
 	cargo fmt --all

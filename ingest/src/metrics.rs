@@ -31,6 +31,9 @@ pub fn describe() {
     describe_counter!(REJECTED, "rejected events and bodies, by cause");
     describe_gauge!(SPOOL_BYTES, Unit::Bytes, "bytes in the spool");
     describe_gauge!(SPOOL_OLDEST, Unit::Seconds, "age of the oldest request in the spool");
-    describe_counter!(SPOOL_RECORDS, "requests into (in) and out of (out) the spool, damaged ones (quarantined)");
+    describe_counter!(
+        SPOOL_RECORDS,
+        "requests into (in) and out of (out) the spool, damaged ones (quarantined)"
+    );
     describe_histogram!(APPEND_DURATION, Unit::Seconds, "time until records were durable");
 }

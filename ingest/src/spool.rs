@@ -190,10 +190,7 @@ impl Spool {
     pub async fn put(&self, records: &[Append], at: EventTime) -> Result<(), SpoolError> {
         let frame = segment::encode(records, at);
         let (done, answer) = oneshot::channel();
-        self.shared
-            .work
-            .try_send(Work::Put { frame, at, done })
-            .map_err(|_| SpoolError::Full)?;
+        self.shared.work.try_send(Work::Put { frame, at, done }).map_err(|_| SpoolError::Full)?;
         answer.await.unwrap_or(Err(SpoolError::Closed))
     }
 

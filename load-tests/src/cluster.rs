@@ -76,7 +76,9 @@ pub fn product() -> anyhow::Result<PathBuf> {
     // A test binary lies in `deps`.
     let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join("anshin"));
     let found = beside.into_iter().find(|path| path.is_file());
-    found.context("the binary `anshin` is not beside this one: build it, or name it in ANSHIN_BINARY")
+    found.context(
+        "the binary `anshin` is not beside this one: build it, or name it in ANSHIN_BINARY",
+    )
 }
 
 impl Process {

@@ -4,13 +4,7 @@ mod officials;
 mod privacy;
 mod show;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -178,7 +172,7 @@ pub struct Stage {
     /// The places: product's id, printed code, dwell in minutes.
     pub places: Vec<(String, String, i64)>,
     webhooks: Vec<String>,
-    _serving: Serving,
+    serving: Serving,
 }
 
 impl Stage {
@@ -211,7 +205,7 @@ impl Stage {
             vec![format!("http://{}/webhook", running.ingest.context("ingest listens")?)];
         let sender = WebhookSender::new(Arc::clone(&platform), &webhooks)?;
         let roles = Roles::Here(Box::new(running));
-        Ok(Self { platform, roles, officials, sender, csv, places, webhooks, _serving: serving })
+        Ok(Self { platform, roles, officials, sender, csv, places, webhooks, serving })
     }
 
     /// Starts two processes of each role on servers that are there, in a directory.
@@ -252,7 +246,7 @@ impl Stage {
             ingests.map(|address| format!("http://{address}/webhook")).collect();
         let sender = WebhookSender::new(Arc::clone(&platform), &webhooks)?;
         let roles = Roles::Cluster(cluster, backends);
-        Ok(Self { platform, roles, officials, sender, csv, places, webhooks, _serving: serving })
+        Ok(Self { platform, roles, officials, sender, csv, places, webhooks, serving })
     }
 
     /// The store that the roles write to.
@@ -277,6 +271,11 @@ impl Stage {
             Roles::Here(running) => vec![running.admin],
             Roles::Cluster(cluster, _) => cluster.processes.iter().map(|p| p.admin).collect(),
         }
+    }
+
+    /// Where the stand-in for LINE is.
+    pub fn line(&self) -> String {
+        self.serving.url()
     }
 
     /// Kills one process of each role and starts it again, where they are processes.
@@ -308,19 +307,32 @@ impl Stage {
     }
 }
 
+/// Starts a cluster with the demo's places, says where everything is, and stays up.
+pub async fn cluster_up(servers: &Servers, dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let (dir, _temporary) = directory(dir.as_deref())?;
+    let day = scenario::make(1, Size::DEMO, Clock::default().now());
+    let stage = Stage::open_cluster(&dir, &day, 1, servers).await?;
+    show::cluster(&stage, &dir);
+    tokio::signal::ctrl_c().await?;
+    stage.end().await
+}
+
+/// The directory that was asked for, or a temporary one.
+fn directory(
+    wanted: Option<&std::path::Path>,
+) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
+    if let Some(dir) = wanted {
+        std::fs::create_dir_all(dir)?;
+        return Ok((std::path::absolute(dir)?, None));
+    }
+    let temporary = tempfile::Builder::new().prefix("anshin-demo-").tempdir()?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
 /// Plays a day.
 pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
     let show = Show::new();
-    let (dir, temporary) = match &demo.dir {
-        Some(dir) => {
-            std::fs::create_dir_all(dir)?;
-            (std::path::absolute(dir)?, None)
-        }
-        None => {
-            let temporary = tempfile::Builder::new().prefix("anshin-demo-").tempdir()?;
-            (temporary.path().to_owned(), Some(temporary))
-        }
-    };
+    let (dir, temporary) = directory(demo.dir.as_deref())?;
     let begun = Instant::now();
     let size = if demo.small { Size::SMALL } else { Size::DEMO };
     let day = scenario::make(demo.seed, size, Clock::default().now());
@@ -417,15 +429,17 @@ struct Facts<'a> {
 
 fn populate(platform: &Platform, day: &Scenario) {
     // The day is over by the clock: whoever blocks the account in it is on LINE's list of friends no
-    // more.
+    // more, also where somebody asks for the list in the middle of the deliveries.
     let blocks = day.steps.iter().filter(|step| step.deed == Deed::Block);
-    let blocks: HashSet<usize> = blocks.map(|step| step.visitor).collect();
+    let blocks: BTreeMap<usize, i64> = blocks.map(|step| (step.visitor, step.at)).collect();
     let mut people = platform.people.lock();
     for (n, visitor) in day.visitors.iter().enumerate() {
         people.set(
             &visitor.user_id(),
             Person {
-                friend: visitor.friend_before && !blocks.contains(&n),
+                friend: visitor.friend_before && !blocks.contains_key(&n),
+                blocked: blocks.contains_key(&n),
+                changed_at: blocks.get(&n).copied().unwrap_or(0),
                 name: format!("visitor {n}"),
                 language: Some(visitor.language.to_owned()),
                 ..Person::default()

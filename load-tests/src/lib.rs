@@ -9,11 +9,13 @@
 //! | [`verify`] | journal against store and against what the platform accepted |
 //! | [`replay`] | signed traffic, open loop |
 //! | [`cluster`] | every role as processes of its own |
+//! | [`conformance`] | the suites that admit a backend, on anybody's servers |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //!
-//! It talks to loopback addresses only.
+//! It talks to loopback addresses only; but for [`conformance`], which goes where it is sent.
 
 pub mod cluster;
+pub mod conformance;
 pub mod demo;
 pub mod oracle;
 pub mod platform;

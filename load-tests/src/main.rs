@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use load_tests::{
+    conformance::{self, Conformance},
     demo::{self, Demo},
     platform::{Channel, Platform},
     replay::{self, Replay},
@@ -26,12 +27,33 @@ struct Cli {
 enum Command {
     /// Plays a day on all roles in one process beside a stand-in for LINE, and counts.
     Demo(Demo),
+    /// Starts two processes of each role on a Kafka and a CQL store that are there, and a stand-in
+    /// for LINE; leaves them up.
+    Cluster(ClusterUp),
     /// Runs the stand-in for LINE.
     Line(Line),
     /// Sends signed webhooks at a fixed rate, and measures.
     Replay(Replay),
+    /// Checks the promises that the product relies on, on a Kafka or a CQL store of your own.
+    Conformance(Conformance),
     /// Compares what a demo recorded with its data directory; names every difference.
     Verify(Verify),
+}
+
+#[derive(Args)]
+struct ClusterUp {
+    /// Kafka: `host:port,host:port`.
+    #[arg(long)]
+    kafka: String,
+    /// The CQL store: `host:port,host:port`.
+    #[arg(long)]
+    cql: String,
+    /// Copies that they make of everything.
+    #[arg(long, default_value_t = 1)]
+    copies: u8,
+    /// Keeps keys, list of places, spools and logs there (a new directory).
+    #[arg(long)]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -75,6 +97,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 played.stay_up().await?;
             }
             Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Cluster(ClusterUp { kafka, cql, copies, dir }) => {
+            demo::cluster_up(&demo::Servers::new(&kafka, &cql, copies), dir).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Conformance(conformance) => {
+            conformance::run(&conformance).await?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Line(line) => {
             let channel = Channel::default();

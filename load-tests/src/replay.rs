@@ -92,7 +92,11 @@ pub async fn run(replay: &Replay) -> anyhow::Result<Report> {
     let platform = Platform::new(channel, replay.seed);
     let sender = WebhookSender::new(Arc::clone(&platform), std::slice::from_ref(&replay.url))?;
     let mut rng = StdRng::seed_from_u64(replay.seed);
-    let report = Arc::new(Mutex::new(Report { sent: 0, ok: 0, latency: Histogram::new_with_bounds(1, 600_000_000, 3)? }));
+    let report = Arc::new(Mutex::new(Report {
+        sent: 0,
+        ok: 0,
+        latency: Histogram::new_with_bounds(1, 600_000_000, 3)?,
+    }));
     let mut tasks = tokio::task::JoinSet::new();
     let begun = Instant::now();
     for n in 0..u64::from(replay.rate) * u64::from(replay.seconds) {

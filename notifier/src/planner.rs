@@ -13,9 +13,7 @@ use schemas::{
     spool::Spools,
 };
 use sha2::{Digest, Sha256};
-use storage::{
-    Kind, Log, LogError, Store, StoreError, follow::Follower, rows::ledger::ChunkKey,
-};
+use storage::{Kind, Log, LogError, Store, StoreError, follow::Follower, rows::ledger::ChunkKey};
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -104,7 +104,11 @@ impl Spools {
     /// Spools that have not yet answered this question or a later one.
     pub fn unanswered(&self, question: Uuid) -> Vec<Uuid> {
         let place = self.questions.get(&question).copied().unwrap_or(u64::MAX);
-        self.open.iter().filter(|(_, answered)| **answered < place).map(|(spool, _)| *spool).collect()
+        self.open
+            .iter()
+            .filter(|(_, answered)| **answered < place)
+            .map(|(spool, _)| *spool)
+            .collect()
     }
 
     /// Every open spool.

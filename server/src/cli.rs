@@ -7,8 +7,8 @@ use schemas::{
     ids::{OfficialId, VenueId},
     time::EventTime,
 };
-use server::{Config, Role, backends, keys, migrate, start, tools};
-use storage::{embedded::system_clock, rows::access};
+use server::{Config, Role, backends, copy, keys, migrate, start, tools};
+use storage::{any::LogPlace, embedded::system_clock, rows::access};
 
 /// 安心みえるLINE: place-based check-in and exposure alerts on LINE.
 #[derive(Parser)]
@@ -38,6 +38,16 @@ enum Command {
         /// Says what it would do, and does nothing.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Copies a data directory that no process uses to a log and a store, and compares the counts.
+    /// Doing it again goes on where it was cut off.
+    Copy {
+        /// The directory: embedded:///dir.
+        #[arg(long)]
+        from: String,
+        /// Where to: kafka://… and cql://…, one --to for each; the configured ones if absent.
+        #[arg(long)]
+        to: Vec<String>,
     },
     /// Checks the configuration; prints the defaults with --defaults.
     CheckConfig {
@@ -191,6 +201,23 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Openapi => Ok(()),
         Command::Migrate { dry_run } => Ok(migrate::migrate(&config, dry_run, &mut out).await?),
+        Command::Copy { from, to } => {
+            let mut config = config;
+            for url in to {
+                match url.starts_with("cql://") {
+                    true => config.store.url = url,
+                    false => config.log.url = url,
+                }
+            }
+            let from = match LogPlace::parse(&from) {
+                Ok(LogPlace::Embedded(dir)) => dir,
+                _ => return Err(Failure(64, "--from must be embedded:///dir".to_owned())),
+            };
+            let to = backends::open(&config, system_clock()).await?;
+            let copied = copy::copy(&config, &from, &to, &mut out).await;
+            to.close().await;
+            Ok(copied?)
+        }
         Command::Healthcheck => Ok(tools::healthcheck(&config).await?),
         Command::Keys(Keys::Init) => {
             keys::init(&config.keys.file, &config.keys.places_file, now, days)?;

@@ -84,8 +84,9 @@ impl Counts {
                 "preview.url is empty: a console in a process of its own needs a notifier's preview.listen",
             ));
         }
-        let secret = SecretFile::of(config)?
-            .ok_or_else(|| one("preview.secret_file is empty: console and notifier need the same"))?;
+        let secret = SecretFile::of(config)?.ok_or_else(|| {
+            one("preview.secret_file is empty: console and notifier need the same")
+        })?;
         let http = reqwest::Client::builder()
             .timeout(ANSWER_WITHIN)
             .build()

@@ -10,6 +10,7 @@
 //! | [`admin`] | `/live`, `/ready`, `/metrics` |
 //! | [`keys`] | key files |
 //! | [`migrate`] | topics and tables, made and checked |
+//! | [`copy`](mod@copy) | moves a data directory to a cluster |
 //! | [`tools`] | what the subcommands beside the roles do |
 //!
 //! A process starts in this order: configuration, keys, log and store, addresses, roles, ready. It
@@ -19,6 +20,7 @@
 pub mod admin;
 pub mod backends;
 pub mod config;
+pub mod copy;
 pub mod counts;
 pub mod keys;
 pub mod listener;

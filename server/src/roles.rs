@@ -300,8 +300,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
             keys: Arc::clone(&visitors.keys),
             places: Arc::clone(places),
             secrets: Arc::clone(&visitors.secrets),
-            bot: Some(config.line.bot_user_id.expose().to_owned())
-                .filter(|id| !id.is_empty()),
+            bot: Some(config.line.bot_user_id.expose().to_owned()).filter(|id| !id.is_empty()),
             retention_days: config.retention.days,
             clock,
         };

@@ -28,7 +28,9 @@ pub enum UrlError {
     #[error("the hosts of `{0}` are not host:port,host:port: write {1}")]
     Hosts(&'static str, &'static str),
     /// No keyspace.
-    #[error("`cql` needs a keyspace of letters, digits and _: write cql://host:port,host:port/keyspace")]
+    #[error(
+        "`cql` needs a keyspace of letters, digits and _: write cql://host:port,host:port/keyspace"
+    )]
     Keyspace,
     /// A user in the URL.
     #[error("a URL with a user or password is not taken: they have keys of their own")]

@@ -14,12 +14,14 @@
 //! | `log` | appends, readers, groups |
 //! | `store` | pages of rows |
 //! | `row` | how rows merge, how keys are ordered |
+//! | `dump` | every row of a table, for whoever moves it elsewhere |
 //! | `journal` | tells a torn tail from corruption |
 //!
 //! Every log record lies in the keyspace of its topic under (partition, offset); every row in the
 //! keyspace of its table, or of its table and event day. Group commit: whatever waits when a batch
 //! begins shares its fsync.
 
+mod dump;
 mod journal;
 mod log;
 pub(crate) mod row;
@@ -43,6 +45,7 @@ use schemas::{
 use tokio::sync::watch;
 
 pub use self::{
+    dump::{DumpPosition, Dumped},
     log::{EmbeddedLog, EmbeddedMember, EmbeddedReader},
     store::EmbeddedStore,
 };

@@ -45,8 +45,8 @@ use rdkafka::{
 use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::watch;
 
-use self::{client::Client, error::failed};
 pub(crate) use self::config::is_loopback;
+use self::{client::Client, config::Fingerprint, error::failed};
 pub use self::{
     config::{Acks, KafkaConfig, Link, Sasl, SaslMechanism, Tls},
     error::OpenError,
@@ -65,6 +65,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(2);
 
 type ProducerClient = FutureProducer<Client>;
+type Asker = Arc<BaseConsumer<Client>>;
 
 /// A log on Kafka.
 #[derive(Clone)]
@@ -76,7 +77,7 @@ struct Shared {
     config: KafkaConfig,
     producer: RwLock<Arc<ProducerClient>>,
     /// Asks for bounds; and for the offsets of groups, with the group's name.
-    askers: Mutex<HashMap<Option<(Group, Topic)>, Arc<BaseConsumer<Client>>>>,
+    askers: Mutex<HashMap<Option<(Group, Topic)>, Asker>>,
     /// Raised when secrets have changed: members and readers connect anew.
     secrets: watch::Sender<u64>,
 }
@@ -87,6 +88,7 @@ impl KafkaLog {
     pub async fn open(config: KafkaConfig, wait: Duration) -> Result<Self, OpenError> {
         config.check_link()?;
         let deadline = Instant::now() + wait;
+        let seen = config.link.fingerprint();
         let (producer, client) = make_producer(&config)?;
         let topics = topics::reach(&config, &producer, &client, deadline).await?;
         topics::check_metadata(&config, &topics)?;
@@ -103,35 +105,34 @@ impl KafkaLog {
                 secrets: watch::Sender::new(0),
             }),
         };
-        log.watch_files();
+        log.watch_files(seen);
         Ok(log)
     }
 
-    /// Makes clients anew when a file with secrets has changed: librdkafka reads them only once.
-    fn watch_files(&self) {
+    /// Makes clients anew when a file with secrets is no longer as it was `seen`: librdkafka reads
+    /// them only once. The old ones serve until brokers let the new ones in.
+    fn watch_files(&self, mut seen: Fingerprint) {
         let weak = Arc::downgrade(&self.shared);
-        let mut seen = self.shared.config.link.fingerprint();
         tokio::spawn(async move {
+            let mut trying: Option<(ProducerClient, Client)> = None;
             loop {
                 tokio::time::sleep(LOOK_AT_FILES_EVERY).await;
                 let Some(shared) = weak.upgrade() else { return };
                 let now = shared.config.link.fingerprint();
-                if now == seen {
-                    continue;
+                if now != seen {
+                    // A file that is being replaced may be half there: the next look tries again.
+                    match make_producer(&shared.config) {
+                        Ok(fresh) => (trying, seen) = (Some(fresh), now),
+                        Err(error) => {
+                            tracing::warn!(%error, "changed secrets of the link to Kafka can't be used");
+                        }
+                    }
                 }
-                // A file that is being replaced may be half there: the next look tries again.
-                match make_producer(&shared.config) {
-                    Ok((producer, client)) => {
-                        client.warm().await;
-                        *shared.producer.write() = Arc::new(producer);
-                        shared.askers.lock().clear();
-                        shared.secrets.send_modify(|count| *count += 1);
-                        seen = now;
-                        tracing::info!("secrets of the link to Kafka were read again");
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "changed secrets of the link to Kafka can't be used");
-                    }
+                if let Some((producer, _)) = trying.take_if(|(_, client)| client.is_warm()) {
+                    *shared.producer.write() = Arc::new(producer);
+                    shared.askers.lock().clear();
+                    shared.secrets.send_modify(|count| *count += 1);
+                    tracing::info!("secrets of the link to Kafka were read again");
                 }
             }
         });
@@ -139,7 +140,7 @@ impl KafkaLog {
 }
 
 impl Shared {
-    fn asker(&self, group: Option<(Group, Topic)>) -> Result<Arc<BaseConsumer<Client>>, LogError> {
+    fn asker(&self, group: Option<(Group, Topic)>) -> Result<Asker, LogError> {
         let mut askers = self.askers.lock();
         if let Some(asker) = askers.get(&group) {
             return Ok(Arc::clone(asker));

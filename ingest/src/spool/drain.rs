@@ -180,7 +180,10 @@ impl<L: Log> Drainer<L> {
         let bytes = fs::metadata(&path).map_err(io)?.len();
         let contents = segment::read(&path).map_err(io)?;
         if contents.torn > 0 {
-            tracing::warn!(bytes = contents.torn, "a torn end of the spool, never acknowledged, is dropped");
+            tracing::warn!(
+                bytes = contents.torn,
+                "a torn end of the spool, never acknowledged, is dropped"
+            );
         }
         for (at, damaged) in &contents.damaged {
             ::metrics::counter!(metrics::SPOOL_RECORDS, "op" => "quarantined").increment(1);

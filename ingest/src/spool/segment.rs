@@ -140,7 +140,10 @@ mod tests {
             assert_eq!(contents.torn, length % frame);
             assert!(contents.damaged.is_empty());
             for (n, frame) in (1..).zip(&contents.frames) {
-                assert_eq!((frame.at, &frame.records), (EventTime(i64::from(n)), &records(n as u8)));
+                assert_eq!(
+                    (frame.at, &frame.records),
+                    (EventTime(i64::from(n)), &records(n as u8))
+                );
             }
         }
         let zeros = [bytes, vec![0; 50]].concat();

@@ -194,9 +194,8 @@ async fn who_asks_is_answered_only_once_the_spool_is_empty() {
     away.go();
     draining.spool.put(&[scan(1)], NOW).await.expect("there is room");
     // Somebody asks who still reaches the log.
-    let unanswered = |spools: &Follower<ModelLog, Spools>| {
-        spools.read(|spools| spools.unanswered(question))
-    };
+    let unanswered =
+        |spools: &Follower<ModelLog, Spools>| spools.read(|spools| spools.unanswered(question));
     assert_eq!(unanswered(&draining.spools), [draining.spool.id()]);
     away.come_back();
     draining.spools.append(&SpoolRecord::Asked { question }).await.expect("asked");

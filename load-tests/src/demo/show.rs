@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 use schemas::time::EventTime;
 
-use super::{Facts, Outcome, Played};
+use super::{Facts, Outcome, Played, Stage};
 
 /// Shows progress.
 pub(super) struct Show {
@@ -151,6 +151,35 @@ pub(super) fn outcome(outcome: &Outcome) {
     for difference in outcome.differences.iter().take(20) {
         println!("  {difference}");
     }
+}
+
+/// Where everything of a cluster is.
+pub(super) fn cluster(stage: &Stage, dir: &std::path::Path) {
+    println!(
+        "Everything stays up until Ctrl-C. Keys, list of places, spools, logs: {}",
+        dir.display()
+    );
+    println!();
+    for webhook in &stage.webhooks {
+        println!("  webhooks    {webhook}");
+    }
+    println!("  officials   {}/api/v1", stage.officials.base());
+    for admin in stage.admins() {
+        println!("  admin       http://{admin}/ready /metrics");
+    }
+    println!("  LINE        {}", stage.line());
+    println!();
+    println!("  DRAFTER={}", stage.officials.drafter);
+    println!("  APPROVER={}", stage.officials.approver);
+    println!();
+    println!("What to try:");
+    println!();
+    let list = dir.join("venues.csv");
+    println!(
+        "  anshin-load replay --url {} --venues {} --rate 200 --seconds 10",
+        stage.webhooks[0],
+        list.display()
+    );
 }
 
 pub(super) fn what_to_try(played: &Played) {

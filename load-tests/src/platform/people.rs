@@ -12,6 +12,8 @@ pub struct Person {
     pub friend: bool,
     /// Has blocked it.
     pub blocked: bool,
+    /// When they last added or blocked it, ms: what happened before changes nothing any more.
+    pub changed_at: i64,
     /// An id that LINE refuses (400), whatever it looks like.
     pub refused: bool,
     /// When they last wrote to it, ms.

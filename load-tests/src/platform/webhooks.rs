@@ -193,11 +193,16 @@ impl WebhookSender {
         let mut people = self.platform.people.lock();
         let person = people.of(&event.user);
         match &event.what {
+            What::Follow | What::Unfollow if event.at < person.changed_at => {}
             What::Follow => {
                 person.friend = true;
                 person.blocked = false;
+                person.changed_at = event.at;
             }
-            What::Unfollow => person.blocked = true,
+            What::Unfollow => {
+                person.blocked = true;
+                person.changed_at = event.at;
+            }
             What::Text { .. } | What::Postback { .. } => {
                 person.wrote_at = person.wrote_at.max(Some(event.at.min(now)));
             }

@@ -5,7 +5,7 @@ use load_tests::{
     oracle::Difference,
 };
 
-fn demo(seed: u64) -> Demo {
+pub fn demo(seed: u64) -> Demo {
     Demo {
         exit: true,
         seed,

@@ -1,6 +1,7 @@
 //! The whole path on real bytes, and the stand-in that it is judged by.
 #![allow(clippy::print_stdout)]
 
+mod cluster;
 mod demo;
 mod platform;
 mod receipts;

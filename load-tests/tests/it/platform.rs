@@ -351,7 +351,8 @@ async fn a_reply_token_works_once_and_for_a_minute() {
     let url = format!("http://{}/webhook", product.local_addr().expect("an address"));
     let router = axum::Router::new().route("/webhook", axum::routing::post(|| async { "" }));
     tokio::spawn(async move { axum::serve(product, router).await });
-    let sender = WebhookSender::new(Arc::clone(&line.platform), std::slice::from_ref(&url)).expect("a loopback address");
+    let sender = WebhookSender::new(Arc::clone(&line.platform), std::slice::from_ref(&url))
+        .expect("a loopback address");
     let now = line.platform.clock.now();
     let token = async |n: u64| {
         let what = load_tests::platform::journal::What::Follow;

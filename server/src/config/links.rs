@@ -80,9 +80,8 @@ fn given(path: &Path) -> Option<PathBuf> {
 }
 
 fn in_words(section: &str, plain_text: &str) -> Option<String> {
-    (![LOOPBACK_ONLY, TO_ANY_HOST].contains(&plain_text)).then(|| {
-        format!("{section}.plain_text must be \"{LOOPBACK_ONLY}\" or \"{TO_ANY_HOST}\"")
-    })
+    (![LOOPBACK_ONLY, TO_ANY_HOST].contains(&plain_text))
+        .then(|| format!("{section}.plain_text must be \"{LOOPBACK_ONLY}\" or \"{TO_ANY_HOST}\""))
 }
 
 impl Kafka {
@@ -129,8 +128,7 @@ impl Kafka {
     /// As the log wants it.
     pub fn log(&self, brokers: Vec<String>) -> KafkaConfig {
         let identity = given(&self.certificate_file).zip(given(&self.key_file));
-        let tls =
-            self.tls.then(|| kafka::Tls { ca_file: given(&self.ca_file), identity });
+        let tls = self.tls.then(|| kafka::Tls { ca_file: given(&self.ca_file), identity });
         let sasl = self.sasl.parse().ok().map(|mechanism| Sasl {
             mechanism,
             username: self.username.clone(),

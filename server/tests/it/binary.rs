@@ -135,7 +135,11 @@ fn a_bad_configuration_is_64_and_one_sentence_before_anything_is_made() {
         ("ANSHIN__LOG__URL", "kafka://kafka.example:9092", "would be in plain text"),
         ("ANSHIN__STORE__URL", "cql://cql.example:9042/anshin", "would be in plain text"),
         ("ANSHIN__STORE__URL", "cql://127.0.0.1:9042", "needs a keyspace"),
-        ("ANSHIN__STORE__URL", "cql://me:hunter2@127.0.0.1:9042/a", "a URL with a user or password"),
+        (
+            "ANSHIN__STORE__URL",
+            "cql://me:hunter2@127.0.0.1:9042/a",
+            "a URL with a user or password",
+        ),
         ("ANSHIN__KAFKA__SASL", "GSSAPI", "allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
         ("ANSHIN__KAFKA__PLAIN_TEXT", "yes", "kafka.plain_text must be"),
         ("ANSHIN__CQL__USERNAME", "me", "cql.username and cql.password_file belong together"),

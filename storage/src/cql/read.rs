@@ -69,7 +69,7 @@ impl Shared {
             Ok(Some(page)) => Ok(page),
             Ok(None) => Err(write::unknown(table)),
             Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(
-                DbError::ProtocolError | DbError::Invalid | DbError::ServerError,
+                DbError::ProtocolError | DbError::Invalid,
                 _,
             ))) if query.cursor.is_some() => {
                 Err(StoreError::new(Kind::Invalid, "not a cursor of this store"))

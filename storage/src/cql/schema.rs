@@ -55,7 +55,7 @@ impl SchemaFile {
 /// About 28 windows hold what is kept, which the servers' documents recommend for a TTL (20 to 50):
 /// fewer keep what is over for longer, more make a read look into more files.
 fn window_hours(retention_days: u32) -> u32 {
-    (retention_days * 24 / 28).max(1)
+    (retention_days.saturating_mul(24) / 28).max(1)
 }
 
 /// A step that a keyspace has.

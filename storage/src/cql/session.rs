@@ -47,7 +47,7 @@ pub(super) const REQUEST: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a caller waits for a cluster that is away: what is back within it is no error.
 const WAIT: Duration = Duration::from_secs(2);
-/// How often an idle connection is tried, and how long the answer may take.
+/// How often an idle connection is tried.
 const KEEPALIVE: Duration = Duration::from_secs(3);
 
 /// A session of the driver.
@@ -98,7 +98,6 @@ impl Sessions {
         let deadline = Instant::now() + WAIT;
         loop {
             let mut generation = self.generation.subscribe();
-            generation.mark_unchanged();
             let error = match request(self.current.load_full()).await {
                 Err(error) if error::is_cut_off(&error) => error,
                 result => return result,
@@ -183,7 +182,7 @@ pub(super) async fn open(config: &CqlConfig) -> Result<Session, CqlError> {
         .metadata_request_clientside_timeout(REQUEST)
         .hostname_resolution_timeout(Some(CONNECT))
         .keepalive_interval(KEEPALIVE)
-        .keepalive_timeout(KEEPALIVE)
+        .keepalive_timeout(REQUEST)
         .keyspaces_to_fetch([&config.keyspace])
         .tcp_nodelay(true);
     if let Some(login) = &config.login {

@@ -69,6 +69,10 @@ impl StoredRow {
         self.written_at
     }
 
+    pub(super) fn columns(&self) -> &[Option<(i64, Value)>] {
+        &self.columns
+    }
+
     pub(crate) fn into_cells(self, clustering: Vec<Value>) -> Cells {
         let columns = self.columns.into_iter().map(|c| c.map(|(_, value)| value)).collect();
         Cells { clustering, columns }

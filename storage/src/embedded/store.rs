@@ -27,6 +27,10 @@ impl EmbeddedStore {
         Self { shared }
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn page(&self, query: &Query) -> Result<Page, Failure> {
         let table = query.table;
         let fits = row::check_values(table.partition, &query.partition)

@@ -34,6 +34,11 @@ impl Client {
         self.last.lock().clone()
     }
 
+    /// Whether the producer has its id.
+    pub(super) fn is_warm(&self) -> bool {
+        *self.warm.borrow()
+    }
+
     /// Waits until the producer has its id.
     pub(super) async fn warm(&self) {
         // The sender is ours: it never closes.

@@ -57,6 +57,9 @@ pub struct Link {
     pub plain_text_to_any_host: bool,
 }
 
+/// When each file of a link was changed last, and how long it is.
+pub(super) type Fingerprint = Vec<Option<(SystemTime, u64)>>;
+
 /// TLS to the brokers.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
@@ -122,7 +125,7 @@ pub(crate) fn is_loopback(address: &str) -> bool {
 
 impl Link {
     /// Says what the files of the link are now: it changes when one of them does.
-    pub(super) fn fingerprint(&self) -> Vec<Option<(SystemTime, u64)>> {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
         let look = |path: &Path| {
             let metadata = std::fs::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))

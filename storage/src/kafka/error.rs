@@ -11,17 +11,27 @@ use crate::error::{Kind, LogError};
 pub enum OpenError {
     /// No broker answers.
     #[error(
-        "Kafka at {brokers} can't be reached: look whether it runs, and whether log.url names it"
+        "Kafka at {brokers} can't be reached: look whether it runs, whether log.url names it, and whether it wants what kafka.tls and kafka.sasl say"
     )]
     Unreachable {
         /// Where.
         brokers: String,
     },
-    /// The certificate of a broker, or ours, is not trusted.
+    /// The certificate of a broker is not trusted, or not the broker's.
     #[error(
         "the TLS link to Kafka at {brokers} can't be made ({why}): look whether kafka.ca_file signed the brokers' certificates"
     )]
     Tls {
+        /// Where.
+        brokers: String,
+        /// What the TLS library says.
+        why: String,
+    },
+    /// A broker refuses our certificate, or that we have none.
+    #[error(
+        "Kafka at {brokers} refuses this client's certificate, or that it has none ({why}): look at kafka.certificate_file and kafka.key_file"
+    )]
+    Certificate {
         /// Where.
         brokers: String,
         /// What the TLS library says.

@@ -96,6 +96,10 @@ pub(super) async fn reach(
             Some((Code::SSL, why)) => {
                 return Err(OpenError::Tls { brokers, why: first_line(&why) });
             }
+            // Told after the handshake, by an alert: to librdkafka a link that broke.
+            Some((Code::BrokerTransportFailure, why)) if why.contains("SSL alert number") => {
+                return Err(OpenError::Certificate { brokers, why: first_line(&why) });
+            }
             _ => {}
         }
         if Instant::now() >= deadline {

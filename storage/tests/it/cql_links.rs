@@ -130,7 +130,7 @@ async fn the_store_comes_back_with_its_node() {
             let error = store.put(&[written.clone()]).await.expect_err("nobody there");
             assert_eq!(error.kind(), Kind::Transient, "{error}");
         }
-        tokio::task::block_in_place(|| node.start(&[]));
+        node.start(&[]);
         let serves = Instant::now();
         while let Err(error) = store.get::<storage::rows::visits::ScanRow>(&partition).await {
             assert_eq!(error.kind(), Kind::Transient, "{error}");
@@ -139,6 +139,24 @@ async fn the_store_comes_back_with_its_node() {
         let found = store.get(&partition).await.expect("read");
         assert_eq!(found.as_ref(), Some(&written));
         store.put(&[written.clone()]).await.expect("written");
+    }
+}
+
+/// A key store whose certificate names localhost and no address.
+fn sign_for_localhost(dir: &Path, password: &str) {
+    fs::write(dir.join("named.ext"), "subjectAltName=DNS:localhost\n").expect("written");
+    let password = format!("pass:{password}");
+    for arguments in [
+        "req -new -key server.key -subj /CN=named -out named.csr".to_owned(),
+        "x509 -req -in named.csr -CA ca.pem -CAkey ca.key -set_serial 77 -days 2 \
+         -extfile named.ext -out named.pem"
+            .to_owned(),
+        format!(
+            "pkcs12 -export -in named.pem -inkey server.key -certfile ca.pem -name named -passout {password} -out named.p12"
+        ),
+    ] {
+        let mut openssl = Command::new("openssl");
+        run(openssl.current_dir(dir).args(arguments.split_whitespace()).stderr(Stdio::null()));
     }
 }
 
@@ -164,7 +182,7 @@ async fn who_is_there_is_asked_on_both_sides() {
     let start = |keystore: &str| {
         let settings = settings(keystore);
         let settings: Vec<(&str, &str)> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        tokio::task::block_in_place(|| node.start(&settings));
+        node.start(&settings);
     };
     start("server.p12");
 
@@ -203,9 +221,19 @@ async fn who_is_there_is_asked_on_both_sides() {
     // A certificate by the same authority, for somebody else.
     node.kill();
     start("elsewhere.p12");
-    let error = refusal(good).await;
+    let error = refusal(good.clone()).await;
     assert!(matches!(error, CqlError::Certificate { .. }), "{error}");
     // Nor does the store that was there before talk to it.
-    let error = store.put(&[written]).await.expect_err("a stranger");
+    let error = store.put(&[written.clone()]).await.expect_err("a stranger");
     assert_eq!(error.kind(), Kind::Transient, "{error}");
+
+    // One that names the contact host, not its address.
+    sign_for_localhost(node.dir.path(), &tls_password);
+    node.kill();
+    start("named.p12");
+    let error = refusal(good.clone()).await;
+    assert!(matches!(error, CqlError::Certificate { .. }), "{error}");
+    let hosts = vec![format!("localhost:{}", node.port)];
+    let store = CqlStore::connect(CqlConfig { hosts, ..good }, WAIT).await.expect("a store");
+    store.put(&[written]).await.expect("written");
 }

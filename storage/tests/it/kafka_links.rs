@@ -11,7 +11,9 @@ use bytes::Bytes;
 use rand::RngExt;
 use schemas::topic::{Offset, Partition, Topic};
 use storage::{
-    kafka::{KafkaConfig, KafkaLog, KafkaReader, Link, OpenError, Sasl, SaslMechanism, Tls, migrate},
+    kafka::{
+        KafkaConfig, KafkaLog, KafkaReader, Link, OpenError, Sasl, SaslMechanism, Tls, migrate,
+    },
     log::{Append, Delivery, Group, Log, Member, Reader},
 };
 
@@ -159,7 +161,8 @@ impl Broker {
     fn link(&self, port: u16, link: Link) -> KafkaConfig {
         // All of them use the same topics.
         let prefix = "links.".to_owned();
-        KafkaConfig { prefix, link, ..config(&format!("127.0.0.1:{port}")) }
+        let session_timeout = Duration::from_secs(2);
+        KafkaConfig { prefix, session_timeout, link, ..config(&format!("127.0.0.1:{port}")) }
     }
 }
 
@@ -253,7 +256,7 @@ async fn whoever_may_not_is_told_why(broker: &Broker) {
     for certificate in [None, Some("stranger")] {
         let config = broker.with_certificate(certificate);
         let said = refused(&config, WAIT).await;
-        assert!(matches!(said, OpenError::Tls { .. }), "{certificate:?}: {said}");
+        assert!(matches!(said, OpenError::Certificate { .. }), "{certificate:?}: {said}");
         assert!(said.to_string().contains("kafka.certificate_file"), "{certificate:?}: {said}");
     }
 
@@ -288,7 +291,7 @@ async fn secrets_may_be_changed(broker: &Broker) {
         take_until(&mut member, "before").await;
         in_use.push((log, reader, member));
     }
-    // A slip, which is mended later. It is seen meanwhile.
+    // A slip, which is mended later: as long as this it is sure to be seen.
     std::fs::write(&password_file, "slip").expect("a file");
     tokio::time::sleep(Duration::from_secs(4)).await;
     broker.stop();

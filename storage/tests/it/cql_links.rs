@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    slice::from_ref,
     time::{Duration, Instant},
 };
 
@@ -120,14 +121,14 @@ async fn the_store_comes_back_with_its_node() {
     let store = CqlStore::connect(config, WAIT).await.expect("a store");
     let written = row(system_clock()(), 1);
     let partition = (written.venue, written.scanned_at.hour());
-    store.put(&[written.clone()]).await.expect("written");
+    store.put(from_ref(&written)).await.expect("written");
 
     for _ in 0..2 {
         node.kill();
         // Long enough away for the driver's pauses to grow.
         let killed = Instant::now();
         while killed.elapsed() < Duration::from_secs(8) {
-            let error = store.put(&[written.clone()]).await.expect_err("nobody there");
+            let error = store.put(from_ref(&written)).await.expect_err("nobody there");
             assert_eq!(error.kind(), Kind::Transient, "{error}");
         }
         node.start(&[]);
@@ -138,7 +139,7 @@ async fn the_store_comes_back_with_its_node() {
         println!("back {:?} after the node", serves.elapsed());
         let found = store.get(&partition).await.expect("read");
         assert_eq!(found.as_ref(), Some(&written));
-        store.put(&[written.clone()]).await.expect("written");
+        store.put(from_ref(&written)).await.expect("written");
     }
 }
 
@@ -194,7 +195,7 @@ async fn who_is_there_is_asked_on_both_sides() {
     apply(&good).await.expect("migrated");
     let store = CqlStore::connect(good.clone(), WAIT).await.expect("a store");
     let written = row(system_clock()(), 1);
-    store.put(&[written.clone()]).await.expect("written");
+    store.put(from_ref(&written)).await.expect("written");
 
     let error = refusal(CqlConfig { tls: tls("other-ca.pem"), ..good.clone() }).await;
     assert!(matches!(error, CqlError::Certificate { .. }), "{error}");
@@ -224,7 +225,7 @@ async fn who_is_there_is_asked_on_both_sides() {
     let error = refusal(good.clone()).await;
     assert!(matches!(error, CqlError::Certificate { .. }), "{error}");
     // Nor does the store that was there before talk to it.
-    let error = store.put(&[written.clone()]).await.expect_err("a stranger");
+    let error = store.put(from_ref(&written)).await.expect_err("a stranger");
     assert_eq!(error.kind(), Kind::Transient, "{error}");
 
     // One that names the contact host, not its address.
@@ -235,5 +236,5 @@ async fn who_is_there_is_asked_on_both_sides() {
     assert!(matches!(error, CqlError::Certificate { .. }), "{error}");
     let hosts = vec![format!("localhost:{}", node.port)];
     let store = CqlStore::connect(CqlConfig { hosts, ..good }, WAIT).await.expect("a store");
-    store.put(&[written]).await.expect("written");
+    store.put(from_ref(&written)).await.expect("written");
 }

@@ -15,6 +15,7 @@ use storage::any::{AnyLog, AnyStore};
 use tokio::time::Instant;
 
 pub use self::officials::Officials;
+pub(crate) use self::privacy::leaks;
 use self::show::Show;
 use crate::{
     cluster::{Cluster, Part, Variables},
@@ -232,15 +233,7 @@ impl Stage {
         let csv = import(&config, dir, day).await?;
         let consoles = cluster.addresses(Part::Console);
         let officials = Officials::new(&backends.store, &consoles).await?;
-        // Each console replays the list at its own pace.
-        let begun = Instant::now();
-        let places = loop {
-            match officials.places(&csv).await {
-                Ok(places) => break places,
-                Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        };
+        let places = listed(&officials, &csv).await?;
         let ingests = cluster.addresses(Part::Ingest).into_iter();
         let webhooks: Vec<String> =
             ingests.map(|address| format!("http://{address}/webhook")).collect();
@@ -303,6 +296,21 @@ impl Stage {
                 backends.close().await;
                 Ok(())
             }
+        }
+    }
+}
+
+/// The places, once every console lists them: each replays the list at its own pace.
+pub(crate) async fn listed(
+    officials: &Officials,
+    csv: &str,
+) -> anyhow::Result<Vec<(String, String, i64)>> {
+    let begun = Instant::now();
+    loop {
+        match officials.places(csv).await {
+            Ok(places) => return Ok(places),
+            Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -461,7 +469,7 @@ pub fn config(
 }
 
 /// What the demo's roles are told, on any backends; `more` overrides it.
-fn variables(dir: &std::path::Path, api_url: &str, more: &[(&str, &str)]) -> Variables {
+pub(crate) fn variables(dir: &std::path::Path, api_url: &str, more: &[(&str, &str)]) -> Variables {
     let channel = Channel::default();
     let path = |name: &str| dir.join(name).display().to_string();
     let variables = [
@@ -482,7 +490,7 @@ fn variables(dir: &std::path::Path, api_url: &str, more: &[(&str, &str)]) -> Var
 }
 
 /// Imports the places as an operator would, through the socket of the running process.
-async fn import(
+pub(crate) async fn import(
     config: &server::Config,
     dir: &std::path::Path,
     day: &Scenario,
@@ -704,7 +712,7 @@ async fn rejected(log: &AnyLog) -> anyhow::Result<BTreeMap<String, u64>> {
 }
 
 /// The product's own figures against the count.
-fn figures(record: &Record, finished: &[console::view::ProgressView]) -> Vec<Difference> {
+pub(crate) fn figures(record: &Record, finished: &[console::view::ProgressView]) -> Vec<Difference> {
     let evidence = record.evidence();
     let mut differences = Vec::new();
     for (job, progress) in evidence.jobs.iter().zip(finished) {
@@ -738,8 +746,8 @@ pub(crate) fn job_record(
     job: &scenario::Job,
     places: &[(String, String, i64)],
 ) -> oracle::Job {
-    let mut messages = BTreeMap::from([("ja".to_owned(), job.japanese.to_owned())]);
-    messages.extend(job.english.map(|text| ("en".to_owned(), text.to_owned())));
+    let mut messages = BTreeMap::from([("ja".to_owned(), job.japanese.to_string())]);
+    messages.extend(job.english.iter().map(|text| ("en".to_owned(), text.to_string())));
     oracle::Job {
         id,
         venues: job.venues.iter().map(|venue| places[*venue].0.clone()).collect(),

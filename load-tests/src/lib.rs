@@ -9,6 +9,7 @@
 //! | [`verify`] | journal against store and against what the platform accepted |
 //! | [`replay`] | signed traffic, open loop |
 //! | [`cluster`] | every role as processes of its own |
+//! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
 //! | [`conformance`] | the suites that admit a backend, on anybody's servers |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //!
@@ -17,6 +18,7 @@
 pub mod cluster;
 pub mod conformance;
 pub mod demo;
+pub mod faults;
 pub mod oracle;
 pub mod platform;
 pub mod replay;

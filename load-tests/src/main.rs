@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use load_tests::{
     conformance::{self, Conformance},
     demo::{self, Demo},
+    faults::{self, Faults},
     platform::{Channel, Platform},
     replay::{self, Replay},
     verify::{self, Record},
@@ -27,6 +28,8 @@ struct Cli {
 enum Command {
     /// Plays a day on all roles in one process beside a stand-in for LINE, and counts.
     Demo(Demo),
+    /// Breaks one thing at a time on a small cluster of its own; names every broken promise.
+    Faults(Faults),
     /// Starts two processes of each role on a Kafka and a CQL store that are there, and a stand-in
     /// for LINE; leaves them up.
     Cluster(ClusterUp),
@@ -97,6 +100,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 played.stay_up().await?;
             }
             Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Faults(faults) => {
+            let kept = faults::run(&faults).await?;
+            Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Cluster(ClusterUp { kafka, cql, copies, dir }) => {
             demo::cluster_up(&demo::Servers::new(&kafka, &cql, copies), dir).await?;

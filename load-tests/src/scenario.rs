@@ -1,5 +1,7 @@
 //! The demo's day: who goes where and when, and what officials ask for. Pure, from a seed.
 
+use std::borrow::Cow;
+
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 const MINUTE: i64 = 60_000;
@@ -136,9 +138,9 @@ pub struct Job {
     /// Widened at both ends by so many minutes.
     pub padding_minutes: u32,
     /// The Japanese message.
-    pub japanese: &'static str,
+    pub japanese: Cow<'static, str>,
     /// The English message, if any.
-    pub english: Option<&'static str>,
+    pub english: Option<Cow<'static, str>>,
     /// The officials' reference.
     pub reference: String,
 }
@@ -190,6 +192,13 @@ pub fn make(seed: u64, size: Size, now: i64) -> Scenario {
     let steps = steps(&mut rng, size, begins, &visitors);
     let jobs = jobs(begins, size);
     Scenario { begins, ends: begins + 8 * HOUR + 30 * MINUTE, places, visitors, steps, jobs }
+}
+
+/// A day on which nobody goes anywhere yet, at so many places.
+pub fn make_empty(size: Size, now: i64) -> Scenario {
+    let begins = last_evening(now);
+    let (places, ends) = (places(size), begins + 8 * HOUR + 30 * MINUTE);
+    Scenario { begins, ends, places, visitors: Vec::new(), steps: Vec::new(), jobs: Vec::new() }
 }
 
 fn places(size: Size) -> Vec<Place> {
@@ -283,9 +292,9 @@ fn jobs(begins: i64, size: Size) -> Vec<Job> {
             from: begins + 2 * HOUR,
             to: begins + 4 * HOUR,
             padding_minutes: 30,
-            japanese: "【県からのお知らせ】あなたが利用した施設を、新型コロナウイルスに感染した方が同じ日の同じ時間帯に利用していたことが分かりました。体調の変化に気をつけ、症状がある場合は受診・相談センターへお電話ください。",
+            japanese: "【県からのお知らせ】あなたが利用した施設を、新型コロナウイルスに感染した方が同じ日の同じ時間帯に利用していたことが分かりました。体調の変化に気をつけ、症状がある場合は受診・相談センターへお電話ください。".into(),
             english: Some(
-                "[Notice from the prefecture] A person infected with the coronavirus was at a place you visited, on the same day and at about the same time. Please watch your health, and call the consultation centre if you feel ill.",
+                "[Notice from the prefecture] A person infected with the coronavirus was at a place you visited, on the same day and at about the same time. Please watch your health, and call the consultation centre if you feel ill.".into(),
             ),
             reference: "demo 1".to_owned(),
         },
@@ -295,7 +304,7 @@ fn jobs(begins: i64, size: Size) -> Vec<Job> {
             from: begins + 5 * HOUR + 30 * MINUTE,
             to: begins + 7 * HOUR + 30 * MINUTE,
             padding_minutes: 0,
-            japanese: "【県からのお知らせ】昨夜ご利用の施設で、感染した方が同じ時間帯に滞在していました。発熱などの症状がある場合は、受診・相談センターへお電話ください。",
+            japanese: "【県からのお知らせ】昨夜ご利用の施設で、感染した方が同じ時間帯に滞在していました。発熱などの症状がある場合は、受診・相談センターへお電話ください。".into(),
             english: None,
             reference: "demo 2".to_owned(),
         },

@@ -33,7 +33,7 @@ pub struct Officials {
 }
 
 impl Officials {
-    pub(super) async fn new(store: &AnyStore, consoles: &[SocketAddr]) -> anyhow::Result<Self> {
+    pub(crate) async fn new(store: &AnyStore, consoles: &[SocketAddr]) -> anyhow::Result<Self> {
         let token =
             async |name: &str, role| server::tools::create_token(store, name.parse()?, role).await;
         Ok(Self {
@@ -81,7 +81,7 @@ impl Officials {
     }
 
     /// The places as the API lists them, in the order of the list: id, code, dwell.
-    pub(super) async fn places(&self, csv: &str) -> anyhow::Result<Vec<(String, String, i64)>> {
+    pub(crate) async fn places(&self, csv: &str) -> anyhow::Result<Vec<(String, String, i64)>> {
         let mut dwell = std::collections::BTreeMap::new();
         let mut cursor = String::new();
         loop {
@@ -131,7 +131,8 @@ impl Officials {
         let body = request(job, places);
         let path = "/api/v1/exposure-jobs";
         let (status, view) = self.call(&self.drafter, Method::POST, path, Some(&body)).await?;
-        ensure!(status == StatusCode::CREATED, "submit: {status} {view}");
+        // Submitted again after an unclear answer, it is the same job.
+        ensure!(status.is_success(), "submit: {status} {view}");
         let view: JobView = serde_json::from_value(view)?;
         let approve = json!({"content_hash": view.content_hash});
         let path = format!("/api/v1/exposure-jobs/{}/approve", view.id);

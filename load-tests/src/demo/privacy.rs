@@ -13,7 +13,7 @@ use crate::scenario::{PLANTED_WORDS, Scenario};
 const WRITTEN: [&str; 3] = ["data", "logs", "spools"];
 
 /// What was found where; empty: nothing.
-pub(super) fn leaks(dir: &Path, day: &Scenario) -> anyhow::Result<Vec<String>> {
+pub(crate) fn leaks(dir: &Path, day: &Scenario) -> anyhow::Result<Vec<String>> {
     let ids: HashSet<[u8; 16]> = day.visitors.iter().map(|visitor| visitor.id).collect();
     let mut leaks = Vec::new();
     for part in WRITTEN.map(|part| dir.join(part)).into_iter().filter(|part| part.exists()) {

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use futures_util::StreamExt;
@@ -15,7 +16,7 @@ use rdkafka::{
     ClientContext, Message, Offset as KafkaOffset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, StreamConsumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
     types::RDKafkaRespErr,
 };
@@ -53,6 +54,8 @@ impl ClientContext for Changes {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.client.error(error, reason);
+        // It may be the end of this consumer: `next` looks.
+        self.more.notify_one();
     }
 }
 
@@ -91,8 +94,9 @@ pub struct KafkaMember {
     held: BTreeSet<Partition>,
     /// Announced as revoked; let go at the next call.
     revoked: BTreeSet<Partition>,
-    /// Connect anew at the next call: secrets have changed.
+    /// Connect anew at the next call: secrets have changed, or the consumer is at its end.
     rejoin: bool,
+    joined: Instant,
     secrets: watch::Receiver<u64>,
 }
 
@@ -102,7 +106,8 @@ impl KafkaMember {
         let mut secrets = shared.secrets.subscribe();
         secrets.borrow_and_update();
         let (held, revoked) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { shared, group, topic, consumer, held, revoked, rejoin: false, secrets })
+        let joined = Instant::now();
+        Ok(Self { shared, group, topic, consumer, held, revoked, rejoin: false, joined, secrets })
     }
 
     /// Lets go of what was announced.
@@ -111,6 +116,7 @@ impl KafkaMember {
             let fresh = consumer(&self.shared, self.group, self.topic)?;
             leave(std::mem::replace(&mut self.consumer, Arc::new(fresh)));
             self.rejoin = false;
+            self.joined = Instant::now();
         } else if !self.revoked.is_empty() {
             self.consumer.unassign().map_err(|e| failed("let go of partitions", &e))?;
         }
@@ -122,6 +128,18 @@ impl KafkaMember {
     fn changed(&mut self) -> Result<Option<Delivery>, LogError> {
         if self.secrets.has_changed().unwrap_or(false) {
             self.secrets.borrow_and_update();
+            self.rejoin = true;
+            return self.announce();
+        }
+        if let Some((code, _)) = self.consumer.client().fatal_error() {
+            // A broker that starts again may take a member for its own double; that one joins
+            // again. Whoever is told so once more within a session has a double indeed.
+            if code == RDKafkaErrorCode::FencedInstanceId
+                && self.joined.elapsed() < self.shared.config.session_timeout
+            {
+                return Err(failed("read", &KafkaError::ConsumerCommit(code)));
+            }
+            tracing::warn!(topic = %self.topic, %code, "Kafka's client has given up; it joins again");
             self.rejoin = true;
             return self.announce();
         }

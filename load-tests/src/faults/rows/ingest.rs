@@ -1,0 +1,184 @@
+//! Webhooks while ingest or Kafka is away.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use tokio::time::Instant;
+
+use crate::{
+    cluster::Part,
+    faults::{
+        proxy::Toxic,
+        servers::{Peer, link},
+        traffic::{JOB_VENUES, Sending},
+        world::{SPOOL_BYTES, World},
+    },
+    platform::webhooks::{Redelivery, WebhookSender},
+};
+
+const PEOPLE: usize = 60;
+
+/// W1: at whatever a webhook is at that moment.
+pub async fn killed(world: &mut World) -> anyhow::Result<()> {
+    let evening = world.evening(PEOPLE, "W1");
+    let noise = world.noise();
+    let sending = world.send(&evening);
+    for number in [0, 1] {
+        sending.more(10).await?;
+        world.process(Part::Ingest, number)?.kill();
+        noise.more(10).await?;
+        let ingest = world.process(Part::Ingest, number)?;
+        ingest.start()?;
+        ingest.ready().await?;
+    }
+    sending.all().await?;
+    let job = world.approve(&evening).await?;
+    world.completed(&job).await?;
+    noise.end().await?;
+    Ok(())
+}
+
+/// W8: people come while Kafka is away; then it is back, and a job asks for them.
+async fn while_away(
+    world: &mut World,
+    away: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
+    back: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let evening = world.evening(PEOPLE, "W8");
+    let noise = world.noise();
+    noise.more(10).await?;
+    away(world).await?;
+    world.send(&evening).all().await?;
+    let spooled = world.spooled(0) + world.spooled(1);
+    world.promise(spooled > 0, "webhooks were acknowledged, and no spool has them");
+    world.promise_no_leak()?;
+    back(world).await?;
+    let job = world.approve(&evening).await?;
+    world.completed(&job).await?;
+    noise.end().await?;
+    Ok(())
+}
+
+/// W8: the broker dies.
+pub async fn kafka_killed(world: &mut World) -> anyhow::Result<()> {
+    while_away(
+        world,
+        async |world| world.servers.kafka[0].kill().await,
+        async |world| world.servers.kafka[0].start().await,
+    )
+    .await
+}
+
+/// W8: the broker hangs.
+pub async fn kafka_stopped(world: &mut World) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while_away(
+        world,
+        async |world| world.servers.kafka[0].signal("STOP"),
+        async |world| {
+            tokio::time::sleep_until(begun + Duration::from_secs(10)).await;
+            world.servers.kafka[0].signal("CONT")
+        },
+    )
+    .await
+}
+
+async fn suffers(world: &mut World, toxic: Toxic) -> anyhow::Result<()> {
+    let link = link(Part::Ingest, Peer::Kafka);
+    while_away(
+        world,
+        async |world| world.servers.proxy.suffer(&link, toxic).await,
+        async |world| world.servers.proxy.heal().await,
+    )
+    .await
+}
+
+/// W8: nothing comes through, and nothing says so.
+pub async fn kafka_silent(world: &mut World) -> anyhow::Result<()> {
+    suffers(world, Toxic::Silent).await
+}
+
+/// W8: a link for a tenth of the traffic.
+pub async fn kafka_narrow(world: &mut World) -> anyhow::Result<()> {
+    suffers(world, Toxic::Slow(2)).await
+}
+
+/// W8: acknowledged, but later than LINE waits.
+pub async fn kafka_slow(world: &mut World) -> anyhow::Result<()> {
+    suffers(world, Toxic::Late(1_500)).await
+}
+
+/// W9: the spool takes no more.
+pub async fn spool_full(world: &mut World) -> anyhow::Result<()> {
+    const SCANS: usize = 100;
+    let ingest = world.process(Part::Ingest, 0)?;
+    let (url, ready) =
+        (format!("http://{}/webhook", ingest.listen), format!("http://{}/ready", ingest.admin));
+    let sender = WebhookSender::new(Arc::clone(&world.platform), &[url])?;
+    world.servers.proxy.suffer(&link(Part::Ingest, Peer::Kafka), Toxic::Silent).await?;
+    let visitor = world.source.visitor();
+    let mut at = world.source.begins;
+    let refused = loop {
+        let events: Vec<_> = (0..SCANS)
+            .map(|n| world.source.scan(&visitor, JOB_VENUES + n % JOB_VENUES, at + n as i64))
+            .collect();
+        at += SCANS as i64;
+        ensure!(at < world.source.begins + 100_000, "the spool does not become full");
+        let delivery = sender.deliver(&events, Redelivery::First, Instant::now()).await;
+        if delivery.status == 503 {
+            break events;
+        }
+        world.promise(delivery.status == 200, format!("a webhook was answered {}", delivery.status));
+    };
+    world.source.begins = at;
+    let spooled = world.spooled(0);
+    world.promise(spooled <= SPOOL_BYTES, format!("the spool holds {spooled} bytes"));
+    world.promise_no_leak()?;
+    let status = reqwest::get(&ready).await?.status();
+    world.promise(status == 503, format!("a full spool, and the process is ready: {status}"));
+    world.servers.proxy.heal().await?;
+    Sending::begin(&sender, refused.into_iter()).all().await?;
+    world.process(Part::Ingest, 0)?.ready().await
+}
+
+/// W9: what a killed ingest left is not whole.
+pub async fn spool_damaged(world: &mut World) -> anyhow::Result<()> {
+    let evening = world.evening(PEOPLE, "W9");
+    world.servers.proxy.cut(&link(Part::Ingest, Peer::Kafka)).await?;
+    world.send(&evening).all().await?;
+    for number in [0, 1] {
+        world.process(Part::Ingest, number)?.kill();
+    }
+    let spool = world.spool(0);
+    let mut segments: Vec<_> = std::fs::read_dir(&spool)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "spool"))
+        .filter(|path| path.metadata().is_ok_and(|metadata| metadata.len() > 0))
+        .collect();
+    segments.sort();
+    let first = segments.first().context("the spool is empty")?;
+    let bytes = std::fs::read(first)?;
+    // A frame is 4 bytes of length, 8 of checksum, and so many more.
+    let length: [u8; 4] = bytes[..4].try_into()?;
+    let frame = &bytes[..12 + u32::from_be_bytes(length) as usize];
+    let mut flipped = frame.to_vec();
+    flipped[frame.len() / 2] ^= 0x40;
+    std::fs::write(first, [&flipped, bytes.as_slice()].concat())?;
+    let last = segments.last().context("the spool is empty")?;
+    let torn = [std::fs::read(last)?.as_slice(), &frame[..frame.len() / 2]].concat();
+    std::fs::write(last, torn)?;
+    let quarantine = spool.join("quarantine");
+    let kept = |dir: &std::path::Path| std::fs::read_dir(dir).map_or(0, Iterator::count);
+    let before = kept(&quarantine);
+    world.servers.proxy.heal().await?;
+    for number in [0, 1] {
+        let ingest = world.process(Part::Ingest, number)?;
+        ingest.start()?;
+        ingest.ready().await?;
+    }
+    let job = world.approve(&evening).await?;
+    world.completed(&job).await?;
+    let after = kept(&quarantine);
+    world.promise(after == before + 1, format!("the quarantine holds {after} frames, not one more than {before}"));
+    Ok(())
+}

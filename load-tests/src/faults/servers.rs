@@ -1,0 +1,234 @@
+//! Kafka and Cassandra as processes of their own, so that they can be killed, stopped and started
+//! again on their data; and the links to them.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+
+use super::proxy::Proxy;
+use crate::cluster::{Part, Variables};
+
+/// Where the scripts that start servers are.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/servers");
+
+/// A server that roles reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The log.
+    Kafka,
+    /// The store.
+    Cql,
+}
+
+/// The link of a role to a server, as the proxy names it.
+pub fn link(part: Part, peer: Peer) -> String {
+    match peer {
+        Peer::Kafka => format!("{}-kafka", part.name()),
+        Peer::Cql => format!("{}-cql", part.name()),
+    }
+}
+
+/// A port that nobody listens on now. Below 32768, where the kernel takes the ports of outgoing
+/// connections from: it could give a server's port away while the server is down.
+pub fn free_port() -> anyhow::Result<u16> {
+    for _ in 0..1_000 {
+        let port = rand::random_range(20_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no port is free")
+}
+
+/// One node of Kafka or Cassandra.
+pub struct Server {
+    script: PathBuf,
+    run: PathBuf,
+    variables: Variables,
+}
+
+impl Server {
+    fn new(kind: &str, run: PathBuf, jars: &Path, variables: &[(&str, String)]) -> Self {
+        let script = Path::new(SCRIPTS).join(kind).join(format!("start-{kind}.sh"));
+        let set = |key: &str, value: String| (key.to_owned(), value);
+        let mut all = vec![
+            set("LIB", jars.join(kind).display().to_string()),
+            set("RUN", run.display().to_string()),
+            set("HEAP", "512m".to_owned()),
+        ];
+        for key in ["PATH", "HOME", "JAVA_HOME", "JAVA_HOMES"] {
+            all.extend(std::env::var(key).ok().map(|value| set(key, value)));
+        }
+        all.extend(variables.iter().map(|(key, value)| set(key, value.clone())));
+        Self { script, run, variables: all }
+    }
+
+    /// Starts it, on its data where it has some, and waits until it serves.
+    pub async fn start(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.run)?;
+        let mut command = Command::new(&self.script);
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(std::fs::File::create(self.run.join("start.log"))?);
+        let status = tokio::task::spawn_blocking(move || command.status()).await??;
+        let said = std::fs::read_to_string(self.run.join("start.log")).unwrap_or_default();
+        ensure!(status.success(), "a server does not start: {said}");
+        Ok(())
+    }
+
+    fn pid(&self) -> anyhow::Result<String> {
+        let pid = std::fs::read_to_string(self.run.join("pid")).context("it was never started")?;
+        Ok(pid.trim().to_owned())
+    }
+
+    /// `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid()?]).status()?;
+        ensure!(sent.success(), "{name} can't be sent to a server");
+        Ok(())
+    }
+
+    /// SIGKILL, as a machine that dies; waits until it is gone.
+    pub async fn kill(&self) -> anyhow::Result<()> {
+        self.signal("KILL")?;
+        let executable = format!("/proc/{}/exe", self.pid()?);
+        while std::fs::read_link(&executable).is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        if let Ok(pid) = self.pid() {
+            let _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// The servers of one run, and the proxy before them.
+pub struct Servers {
+    /// Kafka's nodes.
+    pub kafka: Vec<Server>,
+    /// Cassandra's nodes.
+    pub cassandra: Vec<Server>,
+    /// Links, where there is one node of each.
+    pub proxy: Proxy,
+    /// How this process reaches the log: past the proxy.
+    pub log_url: String,
+    /// How this process reaches the store, without the keyspace.
+    pub cql_url: String,
+    /// How each role reaches them.
+    links: Vec<(Part, u16, u16)>,
+}
+
+/// The directory with the jars, and Toxiproxy's binary.
+async fn fetched() -> anyhow::Result<(PathBuf, PathBuf)> {
+    let jars = match std::env::var_os("ANSHIN_TEST_JARS") {
+        Some(jars) => PathBuf::from(jars),
+        None => {
+            let mut fetch = Command::new(Path::new(SCRIPTS).join("fetch"));
+            fetch.stderr(Stdio::inherit());
+            let output = tokio::task::spawn_blocking(move || fetch.output()).await??;
+            ensure!(output.status.success(), "scripts/servers/fetch failed: see above");
+            PathBuf::from(String::from_utf8(output.stdout)?.trim())
+        }
+    };
+    let toxiproxy = std::env::var_os("ANSHIN_TEST_TOXIPROXY").map(PathBuf::from);
+    let toxiproxy = toxiproxy.unwrap_or_else(|| jars.join("toxiproxy/toxiproxy-server"));
+    Ok((jars, toxiproxy))
+}
+
+impl Servers {
+    /// One node of each, in a directory, and a link from every role to each of them.
+    pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        let (jars, toxiproxy) = fetched().await?;
+        let proxy = Proxy::start(&toxiproxy).await?;
+        let (port, controller) = (free_port()?, free_port()?);
+        let (cql, storage) = (free_port()?, free_port()?);
+        // Kafka tells clients where to go on: each role has a listener of its own, which names the
+        // role's link.
+        let mut listeners = format!(
+            "CLIENT://127.0.0.1:{port},INTERNAL://127.0.0.1:0,CONTROLLER://127.0.0.1:{controller}"
+        );
+        let mut advertised = format!("CLIENT://127.0.0.1:{port},INTERNAL://127.0.0.1:0");
+        let mut map = "CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+        let mut links = Vec::new();
+        for part in Part::ALL {
+            let (inner, outer, store) = (free_port()?, free_port()?, free_port()?);
+            let name = part.name().to_uppercase();
+            listeners.push_str(&format!(",{name}://127.0.0.1:{inner}"));
+            advertised.push_str(&format!(",{name}://127.0.0.1:{outer}"));
+            map.push_str(&format!(",{name}:PLAINTEXT"));
+            proxy.link(&link(part, Peer::Kafka), outer, inner).await?;
+            proxy.link(&link(part, Peer::Cql), store, cql).await?;
+            links.push((part, outer, store));
+        }
+        let properties = format!(
+            "listeners={listeners}\nadvertised.listeners={advertised}\nlistener.security.protocol.map={map}"
+        );
+        let kafka = Server::new(
+            "kafka",
+            dir.join("data/kafka"),
+            &jars,
+            &[
+                ("PORT", port.to_string()),
+                ("CONTROLLER_PORT", controller.to_string()),
+                ("EXTRA_PROPERTIES", properties),
+            ],
+        );
+        let cassandra = Server::new(
+            "cassandra",
+            dir.join("data/cassandra"),
+            &jars,
+            &[
+                ("PORT", cql.to_string()),
+                ("STORAGE_PORT", storage.to_string()),
+                ("COMMITLOG_SYNC", "batch".to_owned()),
+            ],
+        );
+        tokio::try_join!(kafka.start(), cassandra.start())?;
+        Ok(Self {
+            kafka: vec![kafka],
+            cassandra: vec![cassandra],
+            proxy,
+            log_url: format!("kafka://127.0.0.1:{port}"),
+            cql_url: format!("cql://127.0.0.1:{cql}"),
+            links,
+        })
+    }
+
+    /// What a role is told of its own way to the servers.
+    pub fn variables(&self, part: Part, keyspace: &str) -> Variables {
+        let of_part = self.links.iter().filter(|(linked, ..)| *linked == part);
+        of_part
+            .flat_map(|(_, kafka, cql)| {
+                [
+                    ("ANSHIN__LOG__URL".to_owned(), format!("kafka://127.0.0.1:{kafka}")),
+                    ("ANSHIN__STORE__URL".to_owned(), format!("cql://127.0.0.1:{cql}/{keyspace}")),
+                ]
+            })
+            .collect()
+    }
+
+    /// How many copies there are of everything.
+    pub fn copies(&self) -> usize {
+        self.kafka.len()
+    }
+
+    /// Every node runs, every link is well.
+    pub async fn heal(&self) -> anyhow::Result<()> {
+        for server in self.kafka.iter().chain(&self.cassandra) {
+            // One that is down was started by its row, or the row has failed.
+            let _ = server.signal("CONT");
+        }
+        self.proxy.heal().await
+    }
+}

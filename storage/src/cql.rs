@@ -13,7 +13,7 @@
 //! | `statements` | every statement, made from the tables |
 //! | `value` | our values on the wire |
 //! | `write`, `read` | the calls |
-//! | `error` | what goes wrong, as a sentence and as a [`Kind`](crate::Kind) |
+//! | `error` | what goes wrong, as a sentence and as a [`Kind`] |
 //! | `schema`, `migrate` | what tables there are; making them |
 //!
 //! Everything is read and written at `LOCAL_QUORUM`, with our own write timestamps; there are no

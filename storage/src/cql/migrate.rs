@@ -35,7 +35,7 @@ pub async fn migrate(
     dry_run: bool,
     out: &mut (impl Write + Send),
 ) -> Result<(), CqlError> {
-    let session = session::patiently(wait, async || session::open(config).await).await?;
+    let session = session::patiently(wait, || session::open(config)).await?;
     let keyspace = &config.keyspace;
     let exists = schema::keyspace_exists(config, &session.driver).await?;
     let applied = if exists { schema::applied(config, &session.driver).await? } else { Vec::new() };
@@ -159,15 +159,20 @@ impl Migrator<'_> {
     async fn run(
         &self,
         mut statement: Statement,
-        values: impl SerializeRow + Clone,
+        values: impl SerializeRow + Sync,
     ) -> Result<(), CqlError> {
         statement.set_is_idempotent(true);
         statement.set_request_timeout(Some(CHANGE));
-        session::patiently(self.wait, async || {
-            let done = self.session.driver.query_unpaged(statement.clone(), values.clone()).await;
-            let what = "a change of the schema";
-            done.map(drop).map_err(|error| CqlError::asking(self.config, what, &error))
-        })
-        .await
+        session::patiently(self.wait, || self.try_once(&statement, &values)).await
+    }
+
+    async fn try_once(
+        &self,
+        statement: &Statement,
+        values: &(impl SerializeRow + Sync),
+    ) -> Result<(), CqlError> {
+        let done = self.session.driver.query_unpaged(statement.clone(), values).await;
+        let what = "a change of the schema";
+        done.map(drop).map_err(|error| CqlError::asking(self.config, what, &error))
     }
 }

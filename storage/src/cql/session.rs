@@ -6,6 +6,7 @@
 
 use std::{
     future::Future,
+    io,
     net::SocketAddr,
     sync::{
         Arc, Weak,
@@ -75,12 +76,7 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Connects, once the cluster answers; or says after `wait` why it does not.
     pub(super) async fn connect(config: CqlConfig, wait: Duration) -> Result<Arc<Self>, CqlError> {
-        let connected = patiently(wait, async || {
-            let session = open(&config).await?;
-            check_schema(&config, &session).await?;
-            prepared(&config, session).await
-        })
-        .await?;
+        let connected = patiently(wait, || first(&config)).await?;
         Ok(Arc::new(Self {
             config,
             current: ArcSwap::from_pointee(connected),
@@ -148,9 +144,9 @@ impl Sessions {
 }
 
 /// Tries until it succeeds, fails for good, or `wait` is over.
-pub(super) async fn patiently<T>(
+pub(super) async fn patiently<T, F: Future<Output = Result<T, CqlError>>>(
     wait: Duration,
-    mut attempt: impl AsyncFnMut() -> Result<T, CqlError>,
+    mut attempt: impl FnMut() -> F,
 ) -> Result<T, CqlError> {
     let deadline = Instant::now() + wait;
     loop {
@@ -162,6 +158,13 @@ pub(super) async fn patiently<T>(
             result => return result,
         }
     }
+}
+
+/// A session with a cluster that has our tables.
+async fn first(config: &CqlConfig) -> Result<Connected, CqlError> {
+    let session = open(config).await?;
+    check_schema(config, &session).await?;
+    prepared(config, session).await
 }
 
 /// A session with the cluster, whatever keyspaces it has.
@@ -237,19 +240,20 @@ fn datacenter(
 /// Finds a contact host that accepts connections. The driver would log each one that does not as an
 /// error, which is too much while we look for the cluster four times a second.
 async fn reach(config: &CqlConfig) -> Result<SocketAddr, CqlError> {
+    let attempts: Vec<_> = config.hosts.iter().map(|host| Box::pin(accepts(host))).collect();
     let unreachable = |why: String| CqlError::Unreachable { hosts: config.names(), why };
-    let attempts = config.hosts.iter().map(|host| {
-        Box::pin(async move {
-            let stream = tokio::time::timeout(CONNECT, TcpStream::connect(host)).await;
-            let stream =
-                stream.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-            stream.peer_addr()
-        })
-    });
+    if attempts.is_empty() {
+        return Err(unreachable("none is named".to_owned()));
+    }
     match select_ok(attempts).await {
         Ok((address, _)) => Ok(address),
         Err(error) => Err(unreachable(error.to_string())),
     }
+}
+
+async fn accepts(host: &str) -> io::Result<SocketAddr> {
+    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(host)).await;
+    stream.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??.peer_addr()
 }
 
 /// Prepares what we will ask.

@@ -712,7 +712,10 @@ async fn rejected(log: &AnyLog) -> anyhow::Result<BTreeMap<String, u64>> {
 }
 
 /// The product's own figures against the count.
-pub(crate) fn figures(record: &Record, finished: &[console::view::ProgressView]) -> Vec<Difference> {
+pub(crate) fn figures(
+    record: &Record,
+    finished: &[console::view::ProgressView],
+) -> Vec<Difference> {
     let evidence = record.evidence();
     let mut differences = Vec::new();
     for (job, progress) in evidence.jobs.iter().zip(finished) {

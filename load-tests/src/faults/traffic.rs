@@ -125,8 +125,10 @@ impl Source {
             from: from - MINUTE,
             to: from + 25 * MINUTE,
             padding_minutes: 0,
-            japanese: format!("【県からのお知らせ】体調に気をつけてお過ごしください。（{reference}）")
-                .into(),
+            japanese: format!(
+                "【県からのお知らせ】体調に気をつけてお過ごしください。（{reference}）"
+            )
+            .into(),
             english: Some(format!("A notice: please watch your health. ({reference})").into()),
             reference: reference.to_owned(),
         };
@@ -161,7 +163,10 @@ pub struct Sending {
 
 impl Sending {
     /// Sends events, some bodies with several of them, some twice, each until it is acknowledged.
-    pub fn begin(sender: &WebhookSender, events: impl Iterator<Item = Event> + Send + 'static) -> Self {
+    pub fn begin(
+        sender: &WebhookSender,
+        events: impl Iterator<Item = Event> + Send + 'static,
+    ) -> Self {
         Self::paced(sender, events, Duration::ZERO)
     }
 

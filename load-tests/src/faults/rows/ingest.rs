@@ -128,7 +128,8 @@ pub async fn spool_full(world: &mut World) -> anyhow::Result<()> {
         if delivery.status == 503 {
             break events;
         }
-        world.promise(delivery.status == 200, format!("a webhook was answered {}", delivery.status));
+        world
+            .promise(delivery.status == 200, format!("a webhook was answered {}", delivery.status));
     };
     world.source.begins = at;
     let spooled = world.spooled(0);
@@ -179,6 +180,9 @@ pub async fn spool_damaged(world: &mut World) -> anyhow::Result<()> {
     let job = world.approve(&evening).await?;
     world.completed(&job).await?;
     let after = kept(&quarantine);
-    world.promise(after == before + 1, format!("the quarantine holds {after} frames, not one more than {before}"));
+    world.promise(
+        after == before + 1,
+        format!("the quarantine holds {after} frames, not one more than {before}"),
+    );
     Ok(())
 }

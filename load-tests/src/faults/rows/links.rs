@@ -50,7 +50,8 @@ pub async fn cut(world: &mut World) -> anyhow::Result<()> {
 
 /// P1: what is asked is done, and nobody hears of it.
 pub async fn answers_lost(world: &mut World) -> anyhow::Result<()> {
-    each(world, async |world, link| world.servers.proxy.suffer(link, Toxic::AnswersLost).await).await
+    each(world, async |world, link| world.servers.proxy.suffer(link, Toxic::AnswersLost).await)
+        .await
 }
 
 /// P1: connections end in the middle of an answer.

@@ -1,12 +1,9 @@
 //! The store is lost altogether, and comes back from the log.
 
 use anyhow::{Context as _, ensure};
-use scylla::client::session_builder::SessionBuilder;
-use storage::{
-    Delivery, Group, Log, Member,
-    any::StorePlace,
-};
 use schemas::topic::{Offset, Topic};
+use scylla::client::session_builder::SessionBuilder;
+use storage::{Delivery, Group, Log, Member, any::StorePlace};
 
 use crate::{cluster::Part, demo::Officials, faults::world::World};
 

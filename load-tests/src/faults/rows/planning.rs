@@ -16,7 +16,10 @@ const PEOPLE: usize = 60;
 /// So long a plan is watched that must wait.
 const WATCHED: Duration = Duration::from_secs(2);
 
-fn processors(world: &mut World, each: impl Fn(&mut crate::cluster::Process) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn processors(
+    world: &mut World,
+    each: impl Fn(&mut crate::cluster::Process) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     for number in [0, 1] {
         each(world.process(Part::Processor, number)?)?;
     }

@@ -8,10 +8,11 @@ built := $(or $(CARGO_TARGET_DIR),target)/release
 
 # For example: make demo DEMO_ARGS="--seed 7 --exit"
 DEMO_ARGS ?=
+FAULTS_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +37,9 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
 
+faults-cluster: build set-up-test ## break everything a cluster must bear, as often as promised (hours); FAULTS_ARGS="--only N1"
+	$(built)/anshin-load faults --full $(FAULTS_ARGS)
+
 set-up-test:
 	@scripts/set-up test
 
@@ -43,6 +47,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/test-set-up
 	scripts/test-compose
 	scripts/servers/with -- cargo test --workspace --locked
+	$(or $(CARGO_TARGET_DIR),target)/debug/anshin-load faults
 	scripts/test-chart $(or $(CARGO_TARGET_DIR),target)/debug/anshin
 
 fmt: set-up ## format the code

@@ -36,11 +36,12 @@ const SHOWN: usize = 10;
 /// Which faults, how often.
 #[derive(Clone, Debug, Args)]
 pub struct Faults {
-    /// Each fault as often as it is promised to be tried, instead of once.
+    /// Each fault as often as it is promised to be tried instead of once, in its long form; and those
+    /// that need three nodes.
     #[arg(long)]
     pub full: bool,
-    /// Each fault so often.
-    #[arg(long, conflicts_with = "full")]
+    /// Each fault so often, whatever else is said.
+    #[arg(long)]
     pub trials: Option<usize>,
     /// Only rows whose names begin so; may be given several times.
     #[arg(long)]

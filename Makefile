@@ -8,7 +8,6 @@ built := $(or $(CARGO_TARGET_DIR),target)/release
 
 # For example: make demo DEMO_ARGS="--seed 7 --exit"
 DEMO_ARGS ?=
-FAULTS_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -37,8 +36,11 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
 
-faults-cluster: build set-up-test ## break everything a cluster must bear, as often as promised (hours); FAULTS_ARGS="--only N1"
-	$(built)/anshin-load faults --full $(FAULTS_ARGS)
+# For example: make faults-cluster FAULT_ARGS="--only N1 --trials 20"
+FAULT_ARGS ?= --full
+
+faults-cluster: build set-up-test ## break what a cluster must bear, as often as promised (hours); a table of broken promises
+	$(built)/anshin-load faults $(FAULT_ARGS)
 
 set-up-test:
 	@scripts/set-up test

@@ -204,9 +204,9 @@ impl Cluster {
             (0..each).map(|_| free_address()).collect::<anyhow::Result<_>>()?;
         let mut processes = Vec::new();
         for part in Part::ALL {
-            for number in 0..each {
+            for (number, counts) in counts.iter().enumerate() {
                 let listen = match part {
-                    Part::Notifier => counts[number],
+                    Part::Notifier => *counts,
                     _ => free_address()?,
                 };
                 let admin = free_address()?;
@@ -224,7 +224,7 @@ impl Cluster {
                     }
                     Part::Console => {
                         variables.push(set("CONSOLE__LISTEN", listen.to_string()));
-                        variables.push(set("PREVIEW__URL", format!("http://{}", counts[number])));
+                        variables.push(set("PREVIEW__URL", format!("http://{counts}")));
                     }
                     Part::Notifier => variables.push(set("PREVIEW__LISTEN", listen.to_string())),
                     Part::Processor => {}

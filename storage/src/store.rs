@@ -98,7 +98,8 @@ pub struct Page {
 ///    that was written. So any order and any repetition of the same mutations gives the same row.
 ///    A mutation with no columns to set still makes the row exist.
 /// 3. **One partition at a time.** Mutations of one call that share table and partition become
-///    visible together. Nothing is promised between partitions.
+///    visible together, as far as one batch of the backend goes (100 rows). Nothing is promised
+///    between partitions.
 /// 4. **A read sees every write that was acknowledged before it began.**
 /// 5. **The cost of a read follows from the rows it returns**, not from the size of the table.
 /// 6. **Retention.** Rows of tables with [`Life::Retained`](crate::table::Life::Retained) are no

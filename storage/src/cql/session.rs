@@ -1,328 +1,306 @@
-//! Connects to a CQL cluster; why a store can't be used.
+//! Sessions: connecting, and coming back.
+//!
+//! The driver's pools wait up to 10 s between two tries to reach a node that was away. That is long
+//! when it is the only one, so a caller that finds no connection sets a task going that tries every
+//! 250 ms to build a fresh session, and puts it in the place of the old one.
 
 use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, Instant},
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use arc_swap::ArcSwap;
+use futures_util::future::select_ok;
 use scylla::{
-    authentication::{AuthError, AuthenticatorProvider, AuthenticatorSession},
-    client::{
-        execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder,
+    authentication::{
+        AuthError, AuthenticatorProvider, AuthenticatorSession, PlainTextAuthenticator,
     },
+    client::{
+        execution_profile::ExecutionProfile, session::Session as DriverSession,
+        session_builder::SessionBuilder,
+    },
+    errors::ExecutionError,
     policies::load_balancing::DefaultPolicy,
     statement::Consistency,
 };
+use tokio::{net::TcpStream, sync::watch, time::Instant};
 
-use crate::{embedded::Clock, kafka::is_loopback};
+use super::{
+    CqlConfig, CqlError, Login, error,
+    schema::{self, LATEST},
+    statements::{NotPrepared, Statements},
+    tls,
+};
 
-/// How often unreachable nodes are tried.
-const TRY_EVERY: Duration = Duration::from_millis(250);
-/// A request that takes longer has failed, with an unknown outcome.
-const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// How long a node may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long a session may take to be ready.
+const BUILD: Duration = Duration::from_secs(10);
+/// How long the cluster may take to answer a request, all tries of the driver included.
+pub(super) const REQUEST: Duration = Duration::from_secs(5);
+/// How often a cluster that is away is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a caller waits for a cluster that is away: what is back within it is no error.
+const WAIT: Duration = Duration::from_secs(2);
+/// How often an idle connection is tried.
+const KEEPALIVE: Duration = Duration::from_secs(3);
 
-/// A store on a CQL cluster: where, as whom.
-#[derive(Clone)]
-pub struct CqlConfig {
-    /// `host:port` of some nodes.
-    pub hosts: Vec<String>,
-    /// The keyspace.
-    pub keyspace: String,
-    /// The data centre whose nodes are asked; `None`: any.
-    pub datacenter: Option<String>,
-    /// Rows of retained tables live for so many days.
-    pub retention_days: u32,
-    /// What time it is.
-    pub clock: Clock,
-    /// TLS, always with verification of the node's certificate and name.
-    pub tls: Option<Tls>,
-    /// A user.
-    pub login: Option<Login>,
-    /// Whether a link without TLS may lead to another host than loopback.
-    pub plain_text_to_any_host: bool,
+/// A session of the driver.
+pub(super) struct Session {
+    pub(super) driver: DriverSession,
+    /// Where its requests go.
+    pub(super) datacenter: String,
 }
 
-/// TLS to the nodes.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// The authority that signed the nodes' certificates (PEM); `None`: the system's.
-    pub ca_file: Option<PathBuf>,
+/// A session, and the statements that were prepared in it.
+pub(super) struct Connected {
+    pub(super) session: DriverSession,
+    pub(super) statements: Statements,
 }
 
-/// A user of the nodes.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The user.
-    pub username: String,
-    /// A file with the password; read again for each connection.
-    pub password_file: PathBuf,
+/// The session in use.
+pub(super) struct Sessions {
+    config: CqlConfig,
+    current: ArcSwap<Connected>,
+    /// How many sessions there have been.
+    generation: watch::Sender<u64>,
+    looking: AtomicBool,
 }
 
-impl fmt::Debug for CqlConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CqlConfig")
-            .field("hosts", &self.hosts)
-            .field("keyspace", &self.keyspace)
-            .finish_non_exhaustive()
+impl Sessions {
+    /// Connects, once the cluster answers; or says after `wait` why it does not.
+    pub(super) async fn connect(config: CqlConfig, wait: Duration) -> Result<Arc<Self>, CqlError> {
+        let connected = patiently(wait, async || {
+            let session = open(&config).await?;
+            check_schema(&config, &session).await?;
+            prepared(&config, session).await
+        })
+        .await?;
+        Ok(Arc::new(Self {
+            config,
+            current: ArcSwap::from_pointee(connected),
+            generation: watch::Sender::new(1),
+            looking: AtomicBool::new(false),
+        }))
+    }
+
+    /// Makes a request. Where no node can be asked, waits a little for a fresh session and makes it
+    /// again: all we ask may be asked twice.
+    pub(super) async fn run<T, F: Future<Output = Result<T, ExecutionError>>>(
+        self: &Arc<Self>,
+        request: impl Fn(Arc<Connected>) -> F,
+    ) -> Result<T, ExecutionError> {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let mut generation = self.generation.subscribe();
+            let error = match request(self.current.load_full()).await {
+                Err(error) if error::is_cut_off(&error) => error,
+                result => return result,
+            };
+            self.look();
+            // The sender lives as long as we do: an error is the time that is over.
+            let fresh = tokio::time::timeout_at(deadline, generation.changed()).await;
+            if fresh.is_err() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Sets going a search for the cluster, if there is none yet.
+    fn look(self: &Arc<Self>) {
+        if self.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let sessions = Arc::downgrade(self);
+        tracing::warn!("no connection to the CQL cluster is left; looking for it");
+        tokio::spawn(async move {
+            let since = Instant::now();
+            while let Some(sessions) = Weak::upgrade(&sessions) {
+                match sessions.reconnect().await {
+                    Ok(()) => {
+                        let away = since.elapsed().as_secs_f64();
+                        tracing::info!(away, "connected to the CQL cluster again");
+                        return;
+                    }
+                    // Nobody answers: that was said.
+                    Err(CqlError::Unreachable { .. }) => {}
+                    Err(error) => tracing::warn!(%error, "the CQL cluster can't be used yet"),
+                }
+                drop(sessions);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+    }
+
+    async fn reconnect(&self) -> Result<(), CqlError> {
+        let connected = prepared(&self.config, open(&self.config).await?).await?;
+        self.current.store(Arc::new(connected));
+        // Before the others are woken, so that what fails for them from now on is looked into.
+        self.looking.store(false, Ordering::Release);
+        self.generation.send_modify(|generation| *generation += 1);
+        Ok(())
     }
 }
 
-impl CqlConfig {
-    pub(super) fn retention_micros(&self) -> i64 {
-        i64::from(self.retention_days) * 86_400_000_000
-    }
-
-    /// Refuses a link that anybody on the way could read, unless it was asked for.
-    pub fn check_hosts(&self) -> Result<(), CqlError> {
-        let far = self.hosts.iter().find(|host| !is_loopback(host));
-        match far.filter(|_| self.tls.is_none() && !self.plain_text_to_any_host) {
-            Some(host) => Err(CqlError::PlainText { host: host.clone() }),
-            None => Ok(()),
-        }
-    }
-
-    fn at(&self) -> String {
-        self.hosts.join(", ")
-    }
-
-    /// Sorts what the driver says by what a person can do about it.
-    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> CqlError {
-        let (mut text, mut source) = (error.to_string(), error.source());
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        let hosts = self.at();
-        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        if says(&["certificate", "UnknownIssuer", "TLS", "tls"]) {
-            return CqlError::Tls { hosts, why: text };
-        }
-        if says(&[
-            "AuthenticationError",
-            "Authentication",
-            "authentication",
-            "username and/or password",
-            "Bad credentials",
-        ]) {
-            return CqlError::Login { hosts };
-        }
-        if says(&["Keyspace", "keyspace"]) && says(&["does not exist", "doesn't exist"]) {
-            return CqlError::NoKeyspace { keyspace: self.keyspace.clone() };
-        }
-        if says(&["does not exist", "unconfigured table", "Undefined column", "Unknown identifier"])
-        {
-            return CqlError::SchemaOlder { keyspace: self.keyspace.clone() };
-        }
-        CqlError::Unreachable { hosts, why: text }
-    }
-}
-
-/// A CQL store can't be used. One sentence: what, where, what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum CqlError {
-    /// No node answers.
-    #[error(
-        "the CQL store at {hosts} can't be reached: look whether it runs, and whether store.url names it ({why})"
-    )]
-    Unreachable {
-        /// Where.
-        hosts: String,
-        /// What the driver says.
-        why: String,
-    },
-    /// The certificate of a node is not trusted, or there is none.
-    #[error(
-        "the TLS link to the CQL store at {hosts} can't be made ({why}): look whether cql.ca_file signed the nodes' certificates"
-    )]
-    Tls {
-        /// Where.
-        hosts: String,
-        /// What the TLS library says.
-        why: String,
-    },
-    /// A node refuses the user.
-    #[error(
-        "the CQL store at {hosts} refuses user or password: look at cql.username and cql.password_file"
-    )]
-    Login {
-        /// Where.
-        hosts: String,
-    },
-    /// The link would be in plain text over a network.
-    #[error(
-        "the link to the CQL store at {host} would be in plain text: set cql.tls, or cql.plain_text = \"to any host\""
-    )]
-    PlainText {
-        /// Where.
-        host: String,
-    },
-    /// A file of the link can't be read.
-    #[error("{file} can't be read: {why}")]
-    File {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The keyspace is not there.
-    #[error("the CQL store has no keyspace {keyspace}: run `anshin migrate`")]
-    NoKeyspace {
-        /// Which.
-        keyspace: String,
-    },
-    /// The schema is older than this build.
-    #[error("the tables of keyspace {keyspace} are older than this version: run `anshin migrate`")]
-    SchemaOlder {
-        /// Which.
-        keyspace: String,
-    },
-    /// The schema is newer than this build.
-    #[error(
-        "the tables of keyspace {keyspace} are of schema {found}, this version knows {known}: run the version that made them, or a later one"
-    )]
-    SchemaNewer {
-        /// Which.
-        keyspace: String,
-        /// What is there.
-        found: i32,
-        /// What this build knows.
-        known: i32,
-    },
-    /// A migration was not what this build has under its number.
-    #[error(
-        "schema {version} of keyspace {keyspace} was made by another file than this version's: use the version that made it"
-    )]
-    SchemaDiffers {
-        /// Which.
-        keyspace: String,
-        /// The number.
-        version: i32,
-    },
-    /// A statement of a migration failed.
-    #[error("schema {version} can't be made: {why}")]
-    Migration {
-        /// The number.
-        version: i32,
-        /// What the server says.
-        why: String,
-    },
-}
-
-/// Connects; waits for the cluster for at most `wait`.
-pub(super) async fn connect(config: &CqlConfig, wait: Duration) -> Result<Session, CqlError> {
-    config.check_hosts()?;
+/// Tries until it succeeds, fails for good, or `wait` is over.
+pub(super) async fn patiently<T>(
+    wait: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, CqlError>,
+) -> Result<T, CqlError> {
     let deadline = Instant::now() + wait;
     loop {
-        let why = match attempt(config).await {
-            Ok(session) => return Ok(session),
-            // What no waiting mends is told at once.
-            Err(error @ CqlError::Unreachable { .. }) => error,
-            Err(error) => return Err(error),
-        };
-        if Instant::now() >= deadline {
-            return Err(why);
+        match attempt().await {
+            Err(error) if error.passes() && Instant::now() + LOOK_EVERY < deadline => {
+                tracing::debug!(%error, "waiting for the CQL cluster");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            result => return result,
         }
-        tokio::time::sleep(TRY_EVERY).await;
     }
 }
 
-async fn attempt(config: &CqlConfig) -> Result<Session, CqlError> {
-    let policy = DefaultPolicy::builder().token_aware(true);
-    let policy = match &config.datacenter {
-        Some(name) => policy.prefer_datacenter(name.clone()).permit_dc_failover(false),
-        None => policy,
-    };
-    let profile = ExecutionProfile::builder()
+/// A session with the cluster, whatever keyspaces it has.
+pub(super) async fn open(config: &CqlConfig) -> Result<Session, CqlError> {
+    config.check()?;
+    let contact = reach(config).await?;
+    let context = config.tls.as_ref().map(|tls| tls::client_config(config, tls)).transpose()?;
+    let mut profile = ExecutionProfile::builder()
         .consistency(Consistency::LocalQuorum)
-        .request_timeout(Some(REQUEST_WITHIN))
-        .load_balancing_policy(policy.build())
-        .build();
+        .request_timeout(Some(REQUEST))
+        .build()
+        .into_handle();
     let mut builder = SessionBuilder::new()
         .known_nodes(&config.hosts)
-        .connection_timeout(Duration::from_secs(3))
-        .default_execution_profile_handle(profile.into_handle())
+        .tls_context(context)
+        .default_execution_profile_handle(profile.clone())
+        .connection_timeout(CONNECT)
+        .metadata_request_clientside_timeout(REQUEST)
+        .hostname_resolution_timeout(Some(CONNECT))
+        .keepalive_interval(KEEPALIVE)
+        .keepalive_timeout(REQUEST)
         .keyspaces_to_fetch([&config.keyspace])
-        .tcp_nodelay(true)
-        .driver_config_reporting(false);
-    if let Some(tls) = &config.tls {
-        builder = builder.tls_context(Some(client_tls(tls)?));
-    }
+        .tcp_nodelay(true);
     if let Some(login) = &config.login {
-        read(&login.password_file)?;
-        builder = builder.authenticator_provider(Arc::new(Password(login.clone())));
+        builder = builder.authenticator_provider(Arc::new(PasswordFile(login.clone())));
     }
-    builder.build().await.map_err(|error| config.failed(&error))
+    let driver = match tokio::time::timeout(BUILD, builder.build()).await {
+        Ok(Ok(driver)) => driver,
+        Ok(Err(error)) => return Err(CqlError::connecting(config, &error)),
+        Err(_) => {
+            let why = format!("no answer within {} s", BUILD.as_secs());
+            return Err(CqlError::Unreachable { hosts: config.names(), why });
+        }
+    };
+    let datacenter = datacenter(config, &driver, contact)?;
+    // Requests go to replicas, and stay in their datacenter: `LOCAL_QUORUM` means that of the node
+    // that is asked.
+    let policy = DefaultPolicy::builder().token_aware(true).prefer_datacenter(datacenter.clone());
+    let local = profile.pointee_to_builder().load_balancing_policy(policy.build()).build();
+    profile.map_to_another_profile(local);
+    Ok(Session { driver, datacenter })
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, CqlError> {
-    std::fs::read(file)
-        .map_err(|error| CqlError::File { file: file.to_owned(), why: error.to_string() })
-}
-
-/// Certificates are read anew for each session.
-fn client_tls(tls: &Tls) -> Result<Arc<rustls::ClientConfig>, CqlError> {
-    let mut roots = RootCertStore::empty();
-    match &tls.ca_file {
-        Some(file) => {
-            let broken = |why: String| CqlError::File { file: file.clone(), why };
-            let pem = read(file)?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|error| broken(error.to_string()))?;
-                roots.add(certificate).map_err(|error| broken(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(broken("there is no certificate in it".to_owned()));
-            }
-        }
-        None => {
-            let (_, _) =
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+/// The configured datacenter, or that of the contact node that answered first.
+fn datacenter(
+    config: &CqlConfig,
+    driver: &DriverSession,
+    contact: SocketAddr,
+) -> Result<String, CqlError> {
+    let state = driver.get_cluster_state();
+    let nodes = state.get_nodes_info();
+    let Some(wanted) = &config.datacenter else {
+        let contact = nodes.iter().find(|node| node.address.ip() == contact.ip());
+        let found = contact.or_else(|| nodes.first()).and_then(|node| node.datacenter.clone());
+        return found.ok_or_else(|| CqlError::NotServing {
+            hosts: config.names(),
+            why: "its nodes do not tell their datacenter".to_owned(),
+        });
+    };
+    let mut known: Vec<&str> = nodes.iter().filter_map(|node| node.datacenter.as_deref()).collect();
+    known.sort_unstable();
+    known.dedup();
+    if known.contains(&wanted.as_str()) {
+        return Ok(wanted.clone());
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| CqlError::Tls { hosts: String::new(), why: error.to_string() })?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    Err(CqlError::Datacenter {
+        hosts: config.names(),
+        datacenter: wanted.clone(),
+        known: known.join(", "),
+    })
 }
 
-/// Shows user and password; the password as the file has it at that moment.
-struct Password(Login);
+/// Finds a contact host that accepts connections. The driver would log each one that does not as an
+/// error, which is too much while we look for the cluster four times a second.
+async fn reach(config: &CqlConfig) -> Result<SocketAddr, CqlError> {
+    let unreachable = |why: String| CqlError::Unreachable { hosts: config.names(), why };
+    let attempts = config.hosts.iter().map(|host| {
+        Box::pin(async move {
+            let stream = tokio::time::timeout(CONNECT, TcpStream::connect(host)).await;
+            let stream =
+                stream.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            stream.peer_addr()
+        })
+    });
+    match select_ok(attempts).await {
+        Ok((address, _)) => Ok(address),
+        Err(error) => Err(unreachable(error.to_string())),
+    }
+}
+
+/// Prepares what we will ask.
+async fn prepared(config: &CqlConfig, session: Session) -> Result<Connected, CqlError> {
+    let session = session.driver;
+    match Statements::prepare(&session, &config.keyspace).await {
+        Ok(statements) => Ok(Connected { session, statements }),
+        Err(NotPrepared::Refused(error)) => Err(CqlError::preparing(config, &error)),
+        Err(NotPrepared::Columns(table)) => Err(CqlError::Table {
+            hosts: config.names(),
+            keyspace: config.keyspace.clone(),
+            table: table.to_owned(),
+        }),
+    }
+}
+
+/// Refuses a keyspace that was not made for this build.
+async fn check_schema(config: &CqlConfig, session: &Session) -> Result<(), CqlError> {
+    let (hosts, keyspace) = (config.names(), config.keyspace.clone());
+    let session = &session.driver;
+    if !schema::keyspace_exists(config, session).await? {
+        return Err(CqlError::NoKeyspace { hosts, keyspace });
+    }
+    let found = schema::applied(config, session).await?.last().map_or(0, |file| file.version);
+    match found {
+        found if found < LATEST => {
+            Err(CqlError::SchemaOlder { hosts, keyspace, found, wanted: LATEST })
+        }
+        found if found > LATEST => {
+            Err(CqlError::SchemaNewer { hosts, keyspace, found, wanted: LATEST })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Logs in with the password that the file holds at that moment: a new one counts with the next
+/// connection.
+struct PasswordFile(Login);
 
 #[async_trait::async_trait]
-impl AuthenticatorProvider for Password {
+impl AuthenticatorProvider for PasswordFile {
     async fn start_authentication_session(
         &self,
-        _: &str,
+        authenticator: &str,
     ) -> Result<(Option<Vec<u8>>, Box<dyn AuthenticatorSession>), AuthError> {
-        let Login { username, password_file } = &self.0;
-        let password = std::fs::read_to_string(password_file)
-            .map_err(|_| "the file with the password can't be read".to_owned())?;
-        let password = password.trim_end_matches(['\r', '\n']);
-        let response = [b"\0", username.as_bytes(), b"\0", password.as_bytes()].concat();
-        Ok((Some(response), Box::new(Shown)))
-    }
-}
-
-/// The password was shown; there is nothing more to say.
-struct Shown;
-
-#[async_trait::async_trait]
-impl AuthenticatorSession for Shown {
-    async fn evaluate_challenge(&mut self, _: Option<&[u8]>) -> Result<Option<Vec<u8>>, AuthError> {
-        Err("the server asks more than a password".to_owned())
-    }
-
-    async fn success(&mut self, _: Option<&[u8]>) -> Result<(), AuthError> {
-        Ok(())
+        let password = tokio::fs::read_to_string(&self.0.password_file)
+            .await
+            .map_err(|error| error.to_string())?;
+        let password = password.trim_end_matches(['\r', '\n']).to_owned();
+        PlainTextAuthenticator::new(self.0.username.clone(), password)
+            .start_authentication_session(authenticator)
+            .await
     }
 }

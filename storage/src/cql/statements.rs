@@ -1,203 +1,263 @@
-//! Every statement there is: made from the tables, prepared once for each session.
+//! Every statement there is, made from the tables and prepared once for each session.
 
 use std::collections::HashMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::try_join_all;
 use scylla::{
-    client::session::Session,
-    statement::{Consistency, prepared::PreparedStatement},
+    client::session::Session, errors::PrepareError, statement::prepared::PreparedStatement,
 };
 
-use super::{
-    is_retained,
-    session::{CqlConfig, CqlError},
-    values::Cell,
-};
+use super::value;
 use crate::{
     rows::ALL_TABLES,
-    store::{Deletion, Mutation, Order, Query},
-    table::{ColumnType, Table},
+    store::Order,
+    table::{Column, ColumnType, Life, Table},
 };
 
-/// Statements prepared at the same time.
-const CONCURRENT: usize = 16;
-
-/// The statements of one table.
-struct Statements {
-    insert: PreparedStatement,
-    /// For each set column: adds to it. An insert would replace the set.
-    add: Vec<(usize, PreparedStatement)>,
-    delete_row: PreparedStatement,
-    delete_partition: PreparedStatement,
-    /// By (from, to, descending).
-    select: HashMap<(bool, bool, bool), PreparedStatement>,
+/// A row to write: its bound values are partition, clustering, columns (no sets), timestamp and,
+/// in retained tables, time to live.
+pub(super) fn insert(keyspace: &str, table: &Table) -> String {
+    let names: Vec<&str> = keys(table).chain(plain_columns(table)).map(|(name, _)| *name).collect();
+    let ttl = if table.life == Life::Retained { " AND TTL ?" } else { "" };
+    format!(
+        "INSERT INTO {keyspace}.{} ({}) VALUES ({}) USING TIMESTAMP ?{ttl}",
+        table.name,
+        names.join(", "),
+        vec!["?"; names.len()].join(", "),
+    )
 }
 
-/// A session with its prepared statements.
-pub(super) struct Prepared {
-    pub(super) session: Session,
-    tables: HashMap<&'static str, Statements>,
+/// Items to add to a set: timestamp, time to live in retained tables, items, partition, clustering.
+/// An insert would first take away what is in the set.
+pub(super) fn add_to_set(keyspace: &str, table: &Table, column: &Column) -> String {
+    let ttl = if table.life == Life::Retained { " AND TTL ?" } else { "" };
+    format!(
+        "UPDATE {keyspace}.{} USING TIMESTAMP ?{ttl} SET {name} = {name} + ? WHERE {}",
+        table.name,
+        equal(keys(table)),
+        name = column.0,
+    )
 }
 
-fn names(columns: &[(&'static str, ColumnType)]) -> Vec<&'static str> {
-    columns.iter().map(|column| column.0).collect()
+/// A row to delete: timestamp, partition, clustering.
+pub(super) fn delete_row(keyspace: &str, table: &Table) -> String {
+    format!("DELETE FROM {keyspace}.{} USING TIMESTAMP ? WHERE {}", table.name, equal(keys(table)))
 }
 
-fn keys(names: &[&str]) -> String {
-    names.iter().map(|name| format!("{name} = ?")).collect::<Vec<_>>().join(" AND ")
+/// A partition to delete: timestamp, partition.
+pub(super) fn delete_partition(keyspace: &str, table: &Table) -> String {
+    format!(
+        "DELETE FROM {keyspace}.{} USING TIMESTAMP ? WHERE {}",
+        table.name,
+        equal(table.partition.iter())
+    )
 }
 
-fn using(table: &Table) -> &'static str {
-    if is_retained(table.life) { "USING TIMESTAMP ? AND TTL ?" } else { "USING TIMESTAMP ?" }
+/// Which ends a span has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SpanShape {
+    pub(super) from: bool,
+    pub(super) to: bool,
+    pub(super) descending: bool,
 }
 
-fn insert(keyspace: &str, table: &Table) -> String {
-    let plain = table.columns.iter().filter(|column| column.1 != ColumnType::Set);
-    let mut columns = names(table.partition);
-    columns.extend(names(table.clustering));
-    columns.extend(plain.map(|column| column.0));
-    let marks = vec!["?"; columns.len()].join(", ");
-    let columns = columns.join(", ");
-    let (table_name, using) = (table.name, using(table));
-    format!("INSERT INTO {keyspace}.{table_name} ({columns}) VALUES ({marks}) {using}")
+impl SpanShape {
+    fn all(table: &Table) -> Vec<Self> {
+        let ends: &[bool] = if table.clustering.is_empty() { &[false] } else { &[false, true] };
+        let mut shapes = Vec::new();
+        for &from in ends {
+            for &to in ends {
+                shapes.extend(ends.iter().map(|&descending| Self { from, to, descending }));
+            }
+        }
+        shapes
+    }
+
+    /// The shape of a query. Without clustering columns there is one row, in whatever order.
+    pub(super) fn of(table: &Table, from: bool, to: bool, order: Order) -> Self {
+        let descending = order == Order::Descending && !table.clustering.is_empty();
+        Self { from, to, descending }
+    }
 }
 
-fn add(keyspace: &str, table: &Table, column: &str) -> String {
-    let mut key = names(table.partition);
-    key.extend(names(table.clustering));
-    let (table_name, using, key) = (table.name, using(table), keys(&key));
-    format!("UPDATE {keyspace}.{table_name} {using} SET {column} = {column} + ? WHERE {key}")
-}
-
-fn select(keyspace: &str, table: &Table, (from, to, down): (bool, bool, bool)) -> String {
-    let mut columns = names(table.clustering);
-    columns.extend(names(table.columns));
+/// A span of a partition: partition, then least and greatest first clustering value where the
+/// shape has them. Gives clustering and columns.
+pub(super) fn select(keyspace: &str, table: &Table, shape: SpanShape) -> String {
+    let names: Vec<&str> =
+        table.clustering.iter().chain(table.columns).map(|(name, _)| *name).collect();
     let mut text = format!(
         "SELECT {} FROM {keyspace}.{} WHERE {}",
-        columns.join(", "),
+        names.join(", "),
         table.name,
-        keys(&names(table.partition))
+        equal(table.partition.iter())
     );
     if let Some((first, _)) = table.clustering.first() {
-        if from {
-            text.push_str(&format!(" AND {first} >= ?"));
+        if shape.from {
+            text += &format!(" AND {first} >= ?");
         }
-        if to {
-            text.push_str(&format!(" AND {first} <= ?"));
+        if shape.to {
+            text += &format!(" AND {first} <= ?");
         }
-        if down {
-            let all: Vec<_> =
+        if shape.descending {
+            let order: Vec<String> =
                 table.clustering.iter().map(|(name, _)| format!("{name} DESC")).collect();
-            text.push_str(&format!(" ORDER BY {}", all.join(", ")));
+            text += &format!(" ORDER BY {}", order.join(", "));
         }
     }
     text
 }
 
-fn delete(keyspace: &str, table: &Table, key: &[&str]) -> String {
-    format!("DELETE FROM {keyspace}.{} USING TIMESTAMP ? WHERE {}", table.name, keys(key))
+fn keys(table: &Table) -> impl Iterator<Item = &Column> {
+    table.partition.iter().chain(table.clustering)
 }
 
-impl Prepared {
-    pub(super) async fn new(session: Session, config: &CqlConfig) -> Result<Self, CqlError> {
-        let session_ref = &session;
-        let preparing: Vec<_> = ALL_TABLES
-            .iter()
-            .map(|table: &'static &'static Table| async move {
-                let statements = prepare_table(session_ref, &config.keyspace, table).await;
-                statements.map(|statements| (table.name, statements))
-            })
-            .collect();
-        let tables: Vec<(&'static str, Statements)> = stream::iter(preparing)
-            .buffer_unordered(CONCURRENT)
-            .try_collect()
-            .await
-            .map_err(|error| config.failed(&error))?;
-        Ok(Self { tables: tables.into_iter().collect(), session })
+fn plain_columns(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|(_, column)| *column != ColumnType::Set)
+}
+
+fn equal<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
+    let equal: Vec<String> = columns.map(|(name, _)| format!("{name} = ?")).collect();
+    equal.join(" AND ")
+}
+
+/// The statements of one table.
+pub(super) struct TableStatements {
+    pub(super) insert: PreparedStatement,
+    /// By column; none for columns that are no sets.
+    pub(super) add_to_set: Vec<Option<PreparedStatement>>,
+    pub(super) delete_row: PreparedStatement,
+    pub(super) delete_partition: PreparedStatement,
+    select: HashMap<SpanShape, PreparedStatement>,
+}
+
+impl TableStatements {
+    /// None for a shape that the table can't have.
+    pub(super) fn select(&self, shape: SpanShape) -> Option<&PreparedStatement> {
+        self.select.get(&shape)
+    }
+}
+
+/// Why statements can't be prepared.
+#[derive(Debug)]
+pub(super) enum NotPrepared {
+    /// The server refused.
+    Refused(PrepareError),
+    /// The table has other columns than it should.
+    Columns(&'static str),
+}
+
+/// The statements of every table, by its name.
+pub(super) struct Statements(HashMap<&'static str, TableStatements>);
+
+impl Statements {
+    /// Prepares every statement.
+    pub(super) async fn prepare(session: &Session, keyspace: &str) -> Result<Self, NotPrepared> {
+        // One after the other in each table, the tables side by side.
+        let tables = ALL_TABLES.iter().map(|table| prepare_table(session, keyspace, table));
+        let tables = try_join_all(tables).await?;
+        Ok(Self(ALL_TABLES.iter().map(|table| table.name).zip(tables).collect()))
     }
 
-    /// The statements that write a mutation, and what is bound to them.
-    pub(super) fn write<'a>(
-        &self,
-        mutation: &'a Mutation,
-        ttl: i32,
-    ) -> Vec<(PreparedStatement, Vec<Cell<'a>>)> {
-        let Some(table) = self.tables.get(mutation.table.name) else { return Vec::new() };
-        let key = || mutation.partition.iter().chain(&mutation.clustering).map(Cell::Value);
-        let retained = is_retained(mutation.table.life);
-        let using = [Cell::Timestamp(mutation.timestamp), Cell::Ttl(ttl)];
-        let using = if retained { &using[..] } else { &using[..1] };
-        let plain = mutation
-            .table
-            .columns
-            .iter()
-            .zip(&mutation.columns)
-            .filter(|(column, _)| column.1 != ColumnType::Set)
-            .map(|(_, value)| value.as_ref().map_or(Cell::Unset, Cell::Value));
-        let insert = key().chain(plain).chain(using.iter().copied()).collect();
-        let mut statements = vec![(table.insert.clone(), insert)];
-        for (place, add) in &table.add {
-            if let Some(set) = mutation.columns.get(*place).and_then(Option::as_ref) {
-                let added = using.iter().copied().chain([Cell::Value(set)]).chain(key()).collect();
-                statements.push((add.clone(), added));
-            }
-        }
-        statements
-    }
-
-    pub(super) fn select(&self, query: &Query) -> Option<&PreparedStatement> {
-        let down = query.order == Order::Descending && !query.table.clustering.is_empty();
-        let which = (query.from.is_some(), query.to.is_some(), down);
-        self.tables.get(query.table.name)?.select.get(&which)
-    }
-
-    pub(super) fn delete<'a>(&self, deletion: &'a Deletion) -> (PreparedStatement, Vec<Cell<'a>>) {
-        // Every table of `ALL_TABLES` is there.
-        let table = &self.tables[deletion.table.name];
-        let at = Cell::Timestamp(deletion.timestamp);
-        let partition = deletion.partition.iter().map(Cell::Value);
-        match &deletion.clustering {
-            Some(clustering) => {
-                let key = partition.chain(clustering.iter().map(Cell::Value));
-                (table.delete_row.clone(), [at].into_iter().chain(key).collect())
-            }
-            None => (table.delete_partition.clone(), [at].into_iter().chain(partition).collect()),
-        }
+    /// None for a table that is not one of ours.
+    pub(super) fn of(&self, table: &Table) -> Option<&TableStatements> {
+        self.0.get(table.name)
     }
 }
 
 async fn prepare_table(
     session: &Session,
     keyspace: &str,
-    table: &Table,
-) -> Result<Statements, scylla::errors::PrepareError> {
-    let prepare = async |text: String| {
-        let mut prepared = session.prepare(text).await?;
-        prepared.set_is_idempotent(true);
-        prepared.set_consistency(Consistency::LocalQuorum);
-        Ok::<_, scylla::errors::PrepareError>(prepared)
-    };
-    let mut additions = Vec::new();
-    for (place, column) in table.columns.iter().enumerate() {
-        if column.1 == ColumnType::Set {
-            additions.push((place, prepare(add(keyspace, table, column.0)).await?));
-        }
+    table: &'static Table,
+) -> Result<TableStatements, NotPrepared> {
+    let mut additions = Vec::with_capacity(table.columns.len());
+    for column in table.columns {
+        additions.push(match column.1 {
+            ColumnType::Set => Some(prepare(session, add_to_set(keyspace, table, column)).await?),
+            _ => None,
+        });
     }
     let mut selects = HashMap::new();
-    for which in 0..8 {
-        let which = (which & 1 > 0, which & 2 > 0, which & 4 > 0);
-        // A table of single rows has nothing to choose from.
-        if !table.clustering.is_empty() || which == (false, false, false) {
-            selects.insert(which, prepare(select(keyspace, table, which)).await?);
+    for shape in SpanShape::all(table) {
+        let mut statement = prepare(session, select(keyspace, table, shape)).await?;
+        let wanted = table.clustering.iter().chain(table.columns);
+        let found = statement.get_current_result_set_col_specs();
+        let found = found.get();
+        let fits = found.len() == wanted.clone().count()
+            && found
+                .iter()
+                .zip(wanted)
+                .all(|(spec, (_, column))| *spec.typ() == value::cql_type(*column));
+        if !fits {
+            return Err(NotPrepared::Columns(table.name));
         }
+        // Every column is named, so that the result's shape can't change behind our back.
+        statement.set_use_cached_result_metadata(true);
+        selects.insert(shape, statement);
     }
-    let partition = names(table.partition);
-    let row = [partition.clone(), names(table.clustering)].concat();
-    Ok(Statements {
-        insert: prepare(insert(keyspace, table)).await?,
-        add: additions,
-        delete_row: prepare(delete(keyspace, table, &row)).await?,
-        delete_partition: prepare(delete(keyspace, table, &partition)).await?,
+    Ok(TableStatements {
+        insert: prepare(session, insert(keyspace, table)).await?,
+        add_to_set: additions,
+        delete_row: prepare(session, delete_row(keyspace, table)).await?,
+        delete_partition: prepare(session, delete_partition(keyspace, table)).await?,
         select: selects,
     })
+}
+
+/// Everything we do may be done twice: writes carry their timestamp.
+async fn prepare(session: &Session, text: String) -> Result<PreparedStatement, NotPrepared> {
+    let mut statement = session.prepare(text).await.map_err(NotPrepared::Refused)?;
+    statement.set_is_idempotent(true);
+    Ok(statement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{people::VISITORS, places::VENUES, visits::VISITS_BY_VISITOR};
+
+    #[test]
+    fn writes_bring_their_time_and_leave_sets_alone() {
+        assert_eq!(
+            insert("k", &VISITS_BY_VISITOR),
+            "INSERT INTO k.visits_by_visitor (pseudonym, scanned_at, venue, message) \
+             VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?"
+        );
+        assert_eq!(
+            insert("k", &VISITORS),
+            "INSERT INTO k.visitors \
+             (visitor, erased_through, friend, friend_at, language, language_at, last_wrote) \
+             VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+        );
+        assert_eq!(
+            add_to_set("k", &VISITORS, &VISITORS.columns[1]),
+            "UPDATE k.visitors USING TIMESTAMP ? SET undone = undone + ? WHERE visitor = ?"
+        );
+    }
+
+    #[test]
+    fn spans_have_the_ends_and_the_order_asked_for() {
+        let shape = SpanShape { from: true, to: true, descending: true };
+        assert_eq!(
+            select("k", &VISITS_BY_VISITOR, shape),
+            "SELECT scanned_at, venue, message FROM k.visits_by_visitor WHERE pseudonym = ? \
+             AND scanned_at >= ? AND scanned_at <= ? ORDER BY scanned_at DESC, venue DESC"
+        );
+        assert_eq!(SpanShape::all(&VISITS_BY_VISITOR).len(), 8);
+        let only = SpanShape { from: false, to: false, descending: false };
+        assert_eq!(SpanShape::all(&VENUES), [only]);
+        assert_eq!(SpanShape::of(&VENUES, false, false, Order::Descending), only);
+    }
+
+    #[test]
+    fn deletions_say_up_to_when() {
+        assert_eq!(
+            delete_row("k", &VISITS_BY_VISITOR),
+            "DELETE FROM k.visits_by_visitor USING TIMESTAMP ? \
+             WHERE pseudonym = ? AND scanned_at = ? AND venue = ?"
+        );
+        assert_eq!(
+            delete_partition("k", &VISITS_BY_VISITOR),
+            "DELETE FROM k.visits_by_visitor USING TIMESTAMP ? WHERE pseudonym = ?"
+        );
+    }
 }

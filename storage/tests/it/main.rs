@@ -1,6 +1,7 @@
 //! The conformance suites on every backend, and what each of them alone must bear.
 
 mod cql;
+mod cql_links;
 mod embedded;
 mod follow;
 mod kafka;

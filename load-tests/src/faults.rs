@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use self::{
     rows::{ROWS, Row},
-    servers::Servers,
+    servers::{Nodes, Servers},
     world::World,
 };
 
@@ -36,11 +36,12 @@ const SHOWN: usize = 10;
 /// Which faults, how often.
 #[derive(Clone, Debug, Args)]
 pub struct Faults {
-    /// Each fault as often as it is promised to be tried, instead of once.
+    /// Each fault as often as it is promised to be tried instead of once, in its long form; and those
+    /// that need three nodes.
     #[arg(long)]
     pub full: bool,
-    /// Each fault so often.
-    #[arg(long, conflicts_with = "full")]
+    /// Each fault so often, whatever else is said.
+    #[arg(long)]
     pub trials: Option<usize>,
     /// Only rows whose names begin so; may be given several times.
     #[arg(long)]
@@ -95,15 +96,48 @@ pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
 #[allow(clippy::print_stdout)]
 async fn in_dir(faults: &Faults, dir: &Path) -> anyhow::Result<bool> {
     let begun = Instant::now();
+    let mut table = Vec::new();
+    let mut broken = 0;
+    for nodes in [Nodes::One, Nodes::Three] {
+        let asked = |row: &&Row| row.nodes == nodes && faults.wants(row);
+        let rows: Vec<&Row> = ROWS.iter().filter(asked).collect();
+        // Three nodes of each take long to start.
+        if !rows.is_empty() && (nodes == Nodes::One || faults.full) {
+            let dir = dir.join(match nodes {
+                Nodes::One => "one",
+                Nodes::Three => "three",
+            });
+            broken += on(nodes, (faults, &dir), &rows, &mut table).await?;
+        }
+    }
+    print_table(&table);
+    println!("{broken} broken promises; {:.0?}", begun.elapsed());
+    Ok(broken == 0)
+}
+
+/// Runs rows on servers of their own; how many promises were broken.
+#[allow(clippy::print_stdout)]
+async fn on(
+    nodes: Nodes,
+    (faults, dir): (&Faults, &Path),
+    rows: &[&Row],
+    table: &mut Vec<Tried>,
+) -> anyhow::Result<usize> {
+    let begun = Instant::now();
     let of_servers = dir.join("servers");
-    let servers = Servers::start(&of_servers).await?;
+    let servers = Servers::start(&of_servers, nodes).await?;
     let mut world = World::open(dir, servers, faults.seed).await?;
     world.full = faults.full;
-    println!("servers and roles are up after {:.0?}", begun.elapsed());
-    let mut table = Vec::new();
-    for row in ROWS.iter().filter(|row| faults.wants(row)) {
-        let mut tried =
-            Tried { name: row.name, fault: row.fault, trials: 0, took: Duration::ZERO, broken: 0 };
+    println!("servers ({nodes:?} of each) and roles are up after {:.0?}", begun.elapsed());
+    let mut all = 0;
+    for row in rows {
+        let mut tried = Tried {
+            name: row.name,
+            fault: row.fault,
+            trials: 0,
+            took: Duration::ZERO,
+            broken: 0,
+        };
         for _ in 0..faults.trials(row) {
             let begun = Instant::now();
             let ran = (row.run)(&mut world).await;
@@ -123,20 +157,18 @@ async fn in_dir(faults: &Faults, dir: &Path) -> anyhow::Result<bool> {
             "{}: {}: {} trials, {:.1?}, {} broken promises",
             tried.name, tried.fault, tried.trials, tried.took, tried.broken
         );
+        all += tried.broken;
         table.push(tried);
     }
-    let mut broken: usize = table.iter().map(|tried| tried.broken).sum();
     for leak in world.leaks_of_servers(&of_servers)? {
         println!("BROKEN: {leak}");
-        broken += 1;
+        all += 1;
     }
     if let Err(error) = world.end().await {
         println!("BROKEN: {error:#}");
-        broken += 1;
+        all += 1;
     }
-    print_table(&table);
-    println!("{broken} broken promises; {:.0?}", begun.elapsed());
-    Ok(broken == 0)
+    Ok(all)
 }
 
 #[allow(clippy::print_stdout)]

@@ -78,7 +78,8 @@ struct Verify {
 #[tokio::main]
 async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+        // A driver whose server is killed on purpose has much to say.
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,scylla=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Cli::parse()).await {
         Ok(code) => code,

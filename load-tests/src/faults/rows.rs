@@ -3,13 +3,14 @@
 mod ingest;
 mod links;
 mod loss;
+mod nodes;
 mod planning;
 mod processor;
 mod sending;
 
 use futures_util::future::BoxFuture;
 
-use super::world::World;
+use super::{servers::Nodes, world::World};
 
 /// A fault, and what must hold.
 pub(super) struct Row {
@@ -19,6 +20,8 @@ pub(super) struct Row {
     pub(super) fault: &'static str,
     /// What holds nevertheless.
     pub(super) promise: &'static str,
+    /// On how many nodes of Kafka and Cassandra.
+    pub(super) nodes: Nodes,
     /// How often the long run tries it.
     pub(super) trials: usize,
     /// One trial.
@@ -40,6 +43,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W1",
         fault: "ingest killed under traffic",
         promise: NO_200,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(ingest::killed(world)),
     },
@@ -47,6 +51,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W8 killed",
         fault: "Kafka killed, started again",
         promise: SPOOLED,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(ingest::kafka_killed(world)),
     },
@@ -54,6 +59,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W8 stopped",
         fault: "Kafka stopped for 10 s",
         promise: SPOOLED,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(ingest::kafka_stopped(world)),
     },
@@ -61,6 +67,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W8 silent",
         fault: "ingest to Kafka: a black hole",
         promise: SPOOLED,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(ingest::kafka_silent(world)),
     },
@@ -68,6 +75,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W8 slow",
         fault: "ingest to Kafka: answers 1.5 s late",
         promise: SPOOLED,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(ingest::kafka_slow(world)),
     },
@@ -75,6 +83,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W8 narrow",
         fault: "ingest to Kafka: 2 KB a second",
         promise: SPOOLED,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(ingest::kafka_narrow(world)),
     },
@@ -82,6 +91,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W9 full",
         fault: "Kafka away until the spool is full",
         promise: "503, never a false 200; not ready; well again afterwards",
+        nodes: Nodes::One,
         trials: 30,
         run: |world| Box::pin(ingest::spool_full(world)),
     },
@@ -89,6 +99,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "W9 damaged",
         fault: "a killed ingest's spool: a torn end, a flipped byte",
         promise: "what is whole is drained; damage is kept in quarantine",
+        nodes: Nodes::One,
         trials: 30,
         run: |world| Box::pin(ingest::spool_damaged(world)),
     },
@@ -96,6 +107,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "C1 killed",
         fault: "processors killed in turn",
         promise: ONE_ROW,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(processor::killed(world)),
     },
@@ -103,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "C1 zombie",
         fault: "a processor stopped past its session, then going on",
         promise: ONE_ROW,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(processor::zombie(world)),
     },
@@ -110,6 +123,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "C2",
         fault: "records that can't be read",
         promise: "kept in `rejected` with their cause; nothing blocks",
+        nodes: Nodes::One,
         trials: 30,
         run: |world| Box::pin(processor::poison(world)),
     },
@@ -117,6 +131,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "C3 killed",
         fault: "Cassandra killed, started again",
         promise: WAITS,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(processor::store_killed(world)),
     },
@@ -124,6 +139,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "C3 stopped",
         fault: "Cassandra stopped for 8 s",
         promise: WAITS,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(processor::store_stopped(world)),
     },
@@ -131,6 +147,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "C3 late",
         fault: "Cassandra's answers 5 s late",
         promise: WAITS,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(processor::store_late(world)),
     },
@@ -138,6 +155,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "J3",
         fault: "the planner stopped, another takes over, the first goes on",
         promise: ONE_PLAN,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(planning::two_planners(world)),
     },
@@ -145,6 +163,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "J4 log",
         fault: "a job while scans are in Kafka and no processor runs",
         promise: BARRIER,
+        nodes: Nodes::One,
         trials: 30,
         run: |world| Box::pin(planning::scans_in_the_log(world)),
     },
@@ -152,6 +171,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "J4 spool",
         fault: "a job while scans are in spools",
         promise: BARRIER,
+        nodes: Nodes::One,
         trials: 30,
         run: |world| Box::pin(planning::scans_in_spools(world)),
     },
@@ -159,6 +179,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "N1",
         fault: "the sender killed in the middle, three times",
         promise: ONCE,
+        nodes: Nodes::One,
         trials: 200,
         run: |world| Box::pin(sending::killed(world)),
     },
@@ -166,6 +187,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "N2",
         fault: "LINE fails one request in five",
         promise: ONCE,
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(sending::line_fails(world)),
     },
@@ -173,6 +195,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "N8",
         fault: "the sender stopped, another takes over, the first goes on",
         promise: ONCE,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(sending::zombie(world)),
     },
@@ -180,6 +203,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "N9",
         fault: "a job cancelled in the middle",
         promise: "no request after those under way; totals add up",
+        nodes: Nodes::One,
         trials: 100,
         run: |world| Box::pin(sending::cancelled(world)),
     },
@@ -187,6 +211,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "P1 cut",
         fault: "each link cut in turn",
         promise: HEALS,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(links::cut(world)),
     },
@@ -194,6 +219,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "P1 one way",
         fault: "on each link in turn answers vanish",
         promise: HEALS,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(links::answers_lost(world)),
     },
@@ -201,6 +227,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "P1 short",
         fault: "on each link in turn connections end in the middle of an answer",
         promise: HEALS,
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(links::answers_cut_short(world)),
     },
@@ -208,6 +235,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "P3",
         fault: "SIGTERM to each process in turn",
         promise: "exit code 0 in time; nothing is lost",
+        nodes: Nodes::One,
         trials: 50,
         run: |world| Box::pin(links::terminated(world)),
     },
@@ -215,7 +243,24 @@ pub(super) const ROWS: &[Row] = &[
         name: "P5",
         fault: "the keyspace dropped in the middle of a job, made again from the log",
         promise: "the job stops and asks; nobody twice; rows come back from the log",
+        nodes: Nodes::One,
         trials: 10,
         run: |world| Box::pin(loss::store_lost(world)),
+    },
+    Row {
+        name: "W8 of three",
+        fault: "one of three brokers killed",
+        promise: "nothing is lost or doubled; a job is planned and sent meanwhile",
+        nodes: Nodes::Three,
+        trials: 100,
+        run: |world| Box::pin(nodes::broker_killed(world)),
+    },
+    Row {
+        name: "C4",
+        fault: "one of three nodes of the store killed",
+        promise: "two of three are enough: for rows, a plan, a job",
+        nodes: Nodes::Three,
+        trials: 50,
+        run: |world| Box::pin(nodes::node_killed(world)),
     },
 ];

@@ -25,6 +25,15 @@ pub enum Peer {
     Cql,
 }
 
+/// How many nodes of Kafka and of Cassandra there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// One of each, and links that can be broken.
+    One,
+    /// Three of each, without links.
+    Three,
+}
+
 /// The link of a role to a server, as the proxy names it.
 pub fn link(part: Part, peer: Peer) -> String {
     match peer {
@@ -147,10 +156,72 @@ async fn fetched() -> anyhow::Result<(PathBuf, PathBuf)> {
 }
 
 impl Servers {
-    /// One node of each, in a directory, and a link from every role to each of them.
-    pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+    /// Starts them in a directory.
+    pub async fn start(dir: &Path, nodes: Nodes) -> anyhow::Result<Self> {
         let (jars, toxiproxy) = fetched().await?;
         let proxy = Proxy::start(&toxiproxy).await?;
+        match nodes {
+            Nodes::One => Self::one(dir, &jars, proxy).await,
+            Nodes::Three => Self::three(dir, &jars, proxy).await,
+        }
+    }
+
+    /// Three nodes of each; everybody knows all of them.
+    async fn three(dir: &Path, jars: &Path, proxy: Proxy) -> anyhow::Result<Self> {
+        const TOKENS: [i64; 3] =
+            [-9_223_372_036_854_775_808, -3_074_457_345_618_258_603, 3_074_457_345_618_258_602];
+        let (cql, storage) = (free_port()?, free_port()?);
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let controllers = [free_port()?, free_port()?, free_port()?];
+        let voters: Vec<String> =
+            (1..).zip(controllers).map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
+        let seeds: Vec<String> = (1..=3).map(|n| format!("127.0.0.{n}:{storage}")).collect();
+        let (mut kafka, mut cassandra) = (Vec::new(), Vec::new());
+        for n in 0..3 {
+            kafka.push(Server::new(
+                "kafka",
+                dir.join(format!("data/kafka-{n}")),
+                jars,
+                &[
+                    ("NODE_ID", (n + 1).to_string()),
+                    ("PORT", ports[n].to_string()),
+                    ("CONTROLLER_PORT", controllers[n].to_string()),
+                    ("VOTERS", voters.join(",")),
+                    ("RF", "3".to_owned()),
+                    ("MIN_ISR", "2".to_owned()),
+                ],
+            ));
+            cassandra.push(Server::new(
+                "cassandra",
+                dir.join(format!("data/cassandra-{n}")),
+                jars,
+                &[
+                    ("ADDRESS", format!("127.0.0.{}", n + 1)),
+                    ("PORT", cql.to_string()),
+                    ("STORAGE_PORT", storage.to_string()),
+                    ("SEEDS", seeds.join(",")),
+                    ("INITIAL_TOKEN", TOKENS[n].to_string()),
+                    ("RING_DELAY_MS", "2000".to_owned()),
+                    ("COMMITLOG_SYNC", "batch".to_owned()),
+                ],
+            ));
+        }
+        let all = kafka.iter().chain(&cassandra).map(Server::start);
+        futures_util::future::try_join_all(all).await?;
+        let brokers: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let hosts: Vec<String> = (1..=3).map(|n| format!("127.0.0.{n}:{cql}")).collect();
+        Ok(Self {
+            kafka,
+            cassandra,
+            proxy,
+            log_url: format!("kafka://{}", brokers.join(",")),
+            cql_url: format!("cql://{}", hosts.join(",")),
+            links: Vec::new(),
+        })
+    }
+
+    /// One node of each, and a link from every role to each of them.
+    async fn one(dir: &Path, jars: &Path, proxy: Proxy) -> anyhow::Result<Self> {
         let (port, controller) = (free_port()?, free_port()?);
         let (cql, storage) = (free_port()?, free_port()?);
         // Kafka tells clients where to go on: each role has a listener of its own, which names the
@@ -177,7 +248,7 @@ impl Servers {
         let kafka = Server::new(
             "kafka",
             dir.join("data/kafka"),
-            &jars,
+            jars,
             &[
                 ("PORT", port.to_string()),
                 ("CONTROLLER_PORT", controller.to_string()),
@@ -187,7 +258,7 @@ impl Servers {
         let cassandra = Server::new(
             "cassandra",
             dir.join("data/cassandra"),
-            &jars,
+            jars,
             &[
                 ("PORT", cql.to_string()),
                 ("STORAGE_PORT", storage.to_string()),

@@ -181,8 +181,8 @@ impl World {
     }
 
     fn job(&self, id: &str) -> anyhow::Result<oracle::Job> {
-        let all = self.record.jobs.iter().chain(&self.cancelled);
-        all.clone().find(|job| job.id == id).cloned().context("no such job")
+        let mut all = self.record.jobs.iter().chain(&self.cancelled);
+        all.find(|job| job.id == id).cloned().context("no such job")
     }
 
     /// How many people have got the message of a job.
@@ -190,6 +190,13 @@ impl World {
         let job = self.job(id)?;
         let journal = self.platform.journal.lock();
         Ok(journal.accepted.iter().filter(|told| is_of(&job, &told.text)).count())
+    }
+
+    /// How many people must get the message of a job.
+    pub fn due(&mut self, id: &str) -> anyhow::Result<usize> {
+        let job = self.job(id)?;
+        self.record.journal = self.platform.journal.lock().clone();
+        Ok(self.record.evidence().expected(&job).people.len())
     }
 
     /// Waits until so many people have got the message of a job.
@@ -394,7 +401,7 @@ fn variables(dir: &Path, api_url: &str, servers: &Servers, name: &str) -> Variab
         ("ANSHIN__CQL__REPLICATION", copies),
         ("ANSHIN__SPOOL__MAX_BYTES", &spool),
         // Slow enough for something to happen in the middle.
-        ("ANSHIN__SENDING__PUSHES_PER_SECOND", "25"),
+        ("ANSHIN__SENDING__PUSHES_PER_SECOND", "15"),
     ];
     demo::variables(dir, api_url, &more)
 }

@@ -89,11 +89,11 @@ fn kind(error: &KafkaError) -> Kind {
             // The member was given up for dead, or is not the one it takes itself for.
             | Code::IllegalGeneration
             | Code::UnknownMemberId
+            | Code::FencedInstanceId
             | Code::AssignmentLost,
         ) => Kind::Invalid,
         Some(
-            Code::FencedInstanceId
-            | Code::TopicAuthorizationFailed
+            Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
             | Code::UnsupportedVersion,
@@ -102,15 +102,17 @@ fn kind(error: &KafkaError) -> Kind {
     }
 }
 
+/// Two processes take a name from each other, again and again.
+pub(super) fn has_a_double() -> LogError {
+    let text = "another process has this one's name in its groups: kafka.instance must differ";
+    LogError::new(Kind::Fatal, text)
+}
+
 /// An error of the contract. Its text names no record.
 pub(super) fn failed(what: &str, error: &KafkaError) -> LogError {
     let code = error.rdkafka_error_code();
     let text = match code {
         Some(Code::QueueFull) => "more records wait for Kafka than kafka.queue_messages".to_owned(),
-        Some(Code::FencedInstanceId) => {
-            "another process has this one's name in its groups: kafka.instance must differ"
-                .to_owned()
-        }
         _ => format!("Kafka: can't {what}"),
     };
     LogError::with_source(kind(error), text, error.clone())

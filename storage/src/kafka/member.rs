@@ -23,7 +23,11 @@ use rdkafka::{
 use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::{Notify, watch};
 
-use super::{Shared, blocking, client::Client, error::failed};
+use super::{
+    Shared, blocking,
+    client::Client,
+    error::{failed, has_a_double},
+};
 use crate::{
     error::{Kind, LogError},
     log::{Delivery, Group, Member, Position, Record},
@@ -31,6 +35,8 @@ use crate::{
 
 /// Records of one delivery, at most.
 const DELIVERY_RECORDS: usize = 2_000;
+/// A double is believed in after so many times.
+const FENCED_IN_A_ROW: u32 = 5;
 
 /// What the callback notes.
 enum Change {
@@ -97,6 +103,8 @@ pub struct KafkaMember {
     /// Connect anew at the next call: secrets have changed, or the consumer is at its end.
     rejoin: bool,
     joined: Instant,
+    /// How often it was told to be its own double, each time soon after it had joined.
+    fenced: u32,
     secrets: watch::Receiver<u64>,
 }
 
@@ -107,7 +115,18 @@ impl KafkaMember {
         secrets.borrow_and_update();
         let (held, revoked) = (BTreeSet::new(), BTreeSet::new());
         let joined = Instant::now();
-        Ok(Self { shared, group, topic, consumer, held, revoked, rejoin: false, joined, secrets })
+        Ok(Self {
+            shared,
+            group,
+            topic,
+            consumer,
+            held,
+            revoked,
+            rejoin: false,
+            joined,
+            fenced: 0,
+            secrets,
+        })
     }
 
     /// Lets go of what was announced.
@@ -133,11 +152,11 @@ impl KafkaMember {
         }
         if let Some((code, _)) = self.consumer.client().fatal_error() {
             // A broker that starts again may take a member for its own double; that one joins
-            // again. Whoever is told so once more within a session has a double indeed.
-            if code == RDKafkaErrorCode::FencedInstanceId
-                && self.joined.elapsed() < self.shared.config.session_timeout
-            {
-                return Err(failed("read", &KafkaError::ConsumerCommit(code)));
+            // again. Whoever is told so time after time has a double indeed.
+            let lately = self.joined.elapsed() < self.shared.config.session_timeout;
+            self.fenced = if lately { self.fenced + 1 } else { 1 };
+            if code == RDKafkaErrorCode::FencedInstanceId && self.fenced > FENCED_IN_A_ROW {
+                return Err(has_a_double());
             }
             tracing::warn!(topic = %self.topic, %code, "Kafka's client has given up; it joins again");
             self.rejoin = true;
@@ -303,7 +322,15 @@ impl Member for KafkaMember {
                 .map_err(|e| failed("commit", &e))?;
         }
         let consumer = Arc::clone(&self.consumer);
-        blocking(move || consumer.commit(&list, CommitMode::Sync).map_err(|e| failed("commit", &e)))
-            .await
+        blocking(move || {
+            consumer.commit(&list, CommitMode::Sync).map_err(|error| {
+                // A consumer at its end has lost what it held, whatever it says.
+                match consumer.client().fatal_error() {
+                    Some(_) => LogError::with_source(Kind::Invalid, "Kafka: can't commit", error),
+                    None => failed("commit", &error),
+                }
+            })
+        })
+        .await
     }
 }

@@ -58,14 +58,12 @@ pub async fn zombie(world: &mut World) -> anyhow::Result<()> {
     world.until_told(&job, 5).await?;
     let active = world.active_notifier(None).await?;
     world.process(Part::Notifier, active)?.signal("STOP")?;
-    if world.full {
-        tokio::time::sleep(Duration::from_secs(60)).await;
-    } else {
-        tokio::time::sleep(SESSION).await;
-        world.active_notifier(Some(active)).await?;
-        let told = world.told(&job)?;
-        world.until_told(&job, told + 5).await?;
-    }
+    let told = world.told(&job)?;
+    tokio::time::sleep(if world.full { Duration::from_secs(60) } else { SESSION }).await;
+    world.active_notifier(Some(active)).await?;
+    // It goes on while the other is at it, or after that where that took a minute.
+    let due = world.due(&job)?;
+    world.until_told(&job, due.min(told + 5)).await?;
     world.process(Part::Notifier, active)?.signal("CONT")?;
     world.completed(&job).await
 }

@@ -22,7 +22,10 @@ mod world;
 use std::{path::Path, time::Duration};
 
 use clap::Args;
-use tokio::time::Instant;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
 use self::{
     rows::{ROWS, Row},
@@ -83,6 +86,7 @@ pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
         }
         None => temporary.path().to_owned(),
     };
+    let mut terminated = signal(SignalKind::terminate())?;
     // Whatever was started ends with this future.
     tokio::select! {
         kept = in_dir(faults, &dir) => kept,
@@ -90,6 +94,7 @@ pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
             interrupted?;
             anyhow::bail!("interrupted")
         }
+        _ = terminated.recv() => anyhow::bail!("terminated"),
     }
 }
 

@@ -95,6 +95,11 @@ impl Server {
         Ok(pid.trim().to_owned())
     }
 
+    /// A process that has ended and was not waited for has no executable any more.
+    fn is_up(&self) -> bool {
+        self.pid().is_ok_and(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok())
+    }
+
     /// `STOP` or `CONT`.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid()?]).status()?;
@@ -105,8 +110,7 @@ impl Server {
     /// SIGKILL, as a machine that dies; waits until it is gone.
     pub async fn kill(&self) -> anyhow::Result<()> {
         self.signal("KILL")?;
-        let executable = format!("/proc/{}/exe", self.pid()?);
-        while std::fs::read_link(&executable).is_ok() {
+        while self.is_up() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
@@ -297,8 +301,8 @@ impl Servers {
     /// Every node runs, every link is well.
     pub async fn heal(&self) -> anyhow::Result<()> {
         for server in self.kafka.iter().chain(&self.cassandra) {
-            // One that is down was started by its row, or the row has failed.
-            let _ = server.signal("CONT");
+            // Where a row has failed, it may have left one down.
+            if server.is_up() { server.signal("CONT")? } else { server.start().await? }
         }
         self.proxy.heal().await
     }

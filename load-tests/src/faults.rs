@@ -131,13 +131,8 @@ async fn on(
     println!("servers ({nodes:?} of each) and roles are up after {:.0?}", begun.elapsed());
     let mut all = 0;
     for row in rows {
-        let mut tried = Tried {
-            name: row.name,
-            fault: row.fault,
-            trials: 0,
-            took: Duration::ZERO,
-            broken: 0,
-        };
+        let mut tried =
+            Tried { name: row.name, fault: row.fault, trials: 0, took: Duration::ZERO, broken: 0 };
         for _ in 0..faults.trials(row) {
             let begun = Instant::now();
             let ran = (row.run)(&mut world).await;

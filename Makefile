@@ -36,10 +36,10 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
 
-# For example: make faults-cluster FAULT_ARGS="--only N1 --trials 20"
-FAULT_ARGS ?= --full
+# For example: make faults-cluster FAULT_ARGS="--full" or FAULT_ARGS="--only N1 --trials 20"
+FAULT_ARGS ?=
 
-faults-cluster: build set-up-test ## break what a cluster must bear, as often as promised (hours); a table of broken promises
+faults-cluster: build set-up-test ## break what a cluster must bear, each thing once; a table of broken promises
 	$(built)/anshin-load faults $(FAULT_ARGS)
 
 set-up-test:
@@ -49,7 +49,6 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/test-set-up
 	scripts/test-compose
 	scripts/servers/with -- cargo test --workspace --locked
-	$(or $(CARGO_TARGET_DIR),target)/debug/anshin-load faults
 	scripts/test-chart $(or $(CARGO_TARGET_DIR),target)/debug/anshin
 
 fmt: set-up ## format the code

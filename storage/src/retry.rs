@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Kind, LogError, StoreError};
 
 const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// An error that says what to do about it.
 pub trait HasKind: std::fmt::Display {

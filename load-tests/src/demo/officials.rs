@@ -21,6 +21,10 @@ use tokio::time::Instant;
 use super::{job_record, show::Show};
 use crate::{oracle, scenario};
 
+/// Longer than any job of a test takes. A sender that LINE tells to slow down sends less than one
+/// message a second in the end, and servers may run on the same cores.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// A drafter and another person who approves.
 pub struct Officials {
     http: reqwest::Client,
@@ -189,7 +193,7 @@ impl Officials {
                 return Ok(view);
             }
             let waited = begun.elapsed();
-            ensure!(waited < Duration::from_secs(120), "job {id} does not get there: {view:?}");
+            ensure!(waited < PATIENCE, "job {id} does not get there: {view:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -133,7 +133,7 @@ fn a_bad_configuration_is_64_and_one_sentence_before_anything_is_made() {
         ("ANSHIN__LOG__URL", "mysql://127.0.0.1:9092", "`mysql` is no backend of this build"),
         ("ANSHIN__LOG__URL", "kafka://127.0.0.1", "the hosts of `kafka` are not host:port"),
         ("ANSHIN__LOG__URL", "kafka://kafka.example:9092", "would be in plain text"),
-        ("ANSHIN__STORE__URL", "cql://cql.example:9042/anshin", "would be in plain text"),
+        ("ANSHIN__STORE__URL", "cql://cql.example:9042/anshin", "would be spoken to without TLS"),
         ("ANSHIN__STORE__URL", "cql://127.0.0.1:9042", "needs a keyspace"),
         (
             "ANSHIN__STORE__URL",
@@ -415,7 +415,7 @@ fn a_cluster_that_can_not_be_used_is_69_and_one_sentence() {
     let said_so = run(&["migrate", "--dry-run"], &[]);
     assert_eq!(said_so.status.code(), Some(0), "{}", said(&said_so));
     refused(&["processor"], &[], &["has no topic"]);
-    refused(&["migrate"], &[("ANSHIN__STORE__URL", &no_store)], &["CQL store", &nobody]);
+    refused(&["migrate"], &[("ANSHIN__STORE__URL", &no_store)], &["CQL node", &nobody]);
     // Topics are there by now, tables are not.
     refused(&["processor"], &[], &["no keyspace", &name, "run `anshin migrate`"]);
     let migrated = run(&["migrate"], &[]);

@@ -356,7 +356,7 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
         if demo.kill {
             // In the middle: the deliveries that meet a dead ingest are made again by LINE.
             let killing = async {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                sender.acknowledged(day.steps.len() / 2).await;
                 stage.kill_one_of_each(0).await
             };
             let (traffic, killed) = tokio::join!(delivering, killing);

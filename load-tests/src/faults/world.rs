@@ -169,7 +169,7 @@ impl World {
         let (begun, places) = (Instant::now(), &self.record.places);
         // Right after a fault a console may say so, and officials try again: it is one job.
         let job = loop {
-            match self.officials.submit_and_approve(&evening.job, places).await {
+            match self.officials.submit_again_and_approve(&evening.job, places).await {
                 Ok(job) => break job,
                 Err(error) if begun.elapsed() > RECOVERS_WITHIN => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,

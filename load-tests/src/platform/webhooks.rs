@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     Platform,
@@ -112,6 +112,7 @@ pub struct WebhookSender {
     http: reqwest::Client,
     urls: Arc<[String]>,
     turn: Arc<AtomicUsize>,
+    acknowledged: watch::Sender<usize>,
 }
 
 impl WebhookSender {
@@ -130,8 +131,14 @@ impl WebhookSender {
             .retry(reqwest::retry::never())
             .build()?;
         first.clone_into(&mut platform.webhook_url.lock());
-        let turn = Arc::default();
-        Ok(Self { platform, http, urls: urls.into(), turn })
+        let (turn, acknowledged) = (Arc::default(), watch::Sender::new(0));
+        Ok(Self { platform, http, urls: urls.into(), turn, acknowledged })
+    }
+
+    /// Waits until so many events were acknowledged by the product.
+    pub async fn acknowledged(&self, events: usize) {
+        // The sender is ours: it never closes.
+        let _ = self.acknowledged.subscribe().wait_for(|count| *count >= events).await;
     }
 
     /// The bytes of a webhook and their signature.
@@ -166,6 +173,9 @@ impl WebhookSender {
             .body(body);
         let status = request.send().await.map_or(0, |response| response.status().as_u16());
         let acknowledged = (200..300).contains(&status);
+        if acknowledged {
+            self.acknowledged.send_modify(|count| *count += events.len());
+        }
         let mut journal = self.platform.journal.lock();
         for event in events {
             let (user, at, what) = (event.user.clone(), event.at, event.what.clone());

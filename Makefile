@@ -11,7 +11,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench-cluster test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,13 @@ FAULT_ARGS ?=
 
 faults-cluster: build set-up-test ## break what a cluster must bear, each thing once; a table of broken promises
 	$(built)/anshin-load faults $(FAULT_ARGS)
+
+# For example: make bench-cluster BENCH="ingest --rounds 20"
+BENCH ?= all --out benches/CLUSTER.md
+
+bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 40 min
+	cargo build --release --locked --package benches
+	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
 
 set-up-test:
 	@scripts/set-up test

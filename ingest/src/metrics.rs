@@ -1,6 +1,9 @@
 //! What is counted.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 
 /// Requests by status code and reason.
 pub const REQUESTS: &str = "webhook_requests_total";
@@ -36,4 +39,31 @@ pub fn describe() {
         "requests into (in) and out of (out) the spool, damaged ones (quarantined)"
     );
     describe_histogram!(APPEND_DURATION, Unit::Seconds, "time until records were durable");
+}
+
+/// What is counted with every check-in, looked up once: the look-ups would cost more than the
+/// signature.
+pub struct Usual {
+    /// [`REQUESTS`] that were answered 200 and are durable.
+    pub durable: Counter,
+    /// [`DURATION`].
+    pub duration: Histogram,
+    /// [`IN_FLIGHT`].
+    pub in_flight: Gauge,
+    /// [`APPEND_DURATION`].
+    pub append_duration: Histogram,
+    /// [`EVENTS`] that are scans.
+    pub scans: Counter,
+}
+
+impl Default for Usual {
+    fn default() -> Self {
+        Self {
+            durable: counter!(REQUESTS, "code" => "200", "reason" => "durable"),
+            duration: histogram!(DURATION),
+            in_flight: gauge!(IN_FLIGHT),
+            append_duration: histogram!(APPEND_DURATION),
+            scans: counter!(EVENTS, "kind" => "scan"),
+        }
+    }
 }

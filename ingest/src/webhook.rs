@@ -32,6 +32,9 @@ use crate::{
     wrote::WroteMemory,
 };
 
+/// The answer to what the log has.
+const DURABLE: (StatusCode, &str) = (StatusCode::OK, "durable");
+
 /// What the endpoint works with.
 #[derive(Clone)]
 pub struct Deps<L> {
@@ -61,6 +64,7 @@ pub struct Ingest<L> {
     wrote: WroteMemory,
     missing_key: AtomicBool,
     ready: watch::Sender<bool>,
+    usual: metrics::Usual,
 }
 
 impl<L: Log> Ingest<L> {
@@ -75,6 +79,7 @@ impl<L: Log> Ingest<L> {
             config,
             deps,
             ready,
+            usual: metrics::Usual::default(),
         })
     }
 
@@ -87,7 +92,7 @@ impl<L: Log> Ingest<L> {
         let Ok(_slot) = self.slots.try_acquire() else {
             return (StatusCode::SERVICE_UNAVAILABLE, "overloaded");
         };
-        ::metrics::gauge!(metrics::IN_FLIGHT).set(self.in_flight());
+        self.usual.in_flight.set(self.in_flight());
         let bytes = match self.read(body).await {
             Ok(bytes) => bytes,
             Err(refusal) => return refusal,
@@ -140,18 +145,18 @@ impl<L: Log> Ingest<L> {
 
     async fn append(&self, outcome: Outcome) -> (StatusCode, &'static str) {
         let begun = Instant::now();
-        let mut where_to = "durable";
+        let mut where_to = DURABLE.1;
         if !outcome.appends.is_empty() {
             let durable = match &self.deps.spool {
                 Some(spool) => self.log_or_spool(outcome.appends, spool).await,
-                None => self.log(outcome.appends).await.map(|()| "durable"),
+                None => self.log(outcome.appends).await.map(|()| DURABLE.1),
             };
             match durable {
                 Ok(reason) => where_to = reason,
                 Err(reason) => return (StatusCode::SERVICE_UNAVAILABLE, reason),
             }
         }
-        ::metrics::histogram!(metrics::APPEND_DURATION).record(begun.elapsed().as_secs_f64());
+        self.usual.append_duration.record(begun.elapsed().as_secs_f64());
         for (visitor, day_start) in outcome.wrote {
             self.wrote.made(visitor, day_start);
         }
@@ -159,8 +164,10 @@ impl<L: Log> Ingest<L> {
         let events = |kind: &'static str, count: usize| {
             ::metrics::counter!(metrics::EVENTS, "kind" => kind).increment(count as u64);
         };
-        events("scan", outcome.scans);
-        events("visitor", outcome.visitors);
+        self.usual.scans.increment(outcome.scans as u64);
+        if outcome.visitors > 0 {
+            events("visitor", outcome.visitors);
+        }
         for why in outcome.ignored {
             events(why.name(), 1);
         }
@@ -180,7 +187,7 @@ impl<L: Log> Ingest<L> {
         // While the log is known to be away, asking it first would only cost the visitor time.
         if !spool.log_is_down() {
             match self.log(records.clone()).await {
-                Ok(()) => return Ok("durable"),
+                Ok(()) => return Ok(DURABLE.1),
                 Err(_) => spool.log_is_away(),
             }
         }
@@ -235,9 +242,14 @@ async fn handle<L: Log>(
 ) -> Response {
     let begun = Instant::now();
     let (status, reason) = ingest.answer(&headers, body).await;
-    ::metrics::counter!(metrics::REQUESTS, "code" => code(status), "reason" => reason).increment(1);
-    ::metrics::histogram!(metrics::DURATION).record(begun.elapsed().as_secs_f64());
-    ::metrics::gauge!(metrics::IN_FLIGHT).set(ingest.in_flight());
+    if (status, reason) == DURABLE {
+        ingest.usual.durable.increment(1);
+    } else {
+        ::metrics::counter!(metrics::REQUESTS, "code" => code(status), "reason" => reason)
+            .increment(1);
+    }
+    ingest.usual.duration.record(begun.elapsed().as_secs_f64());
+    ingest.usual.in_flight.set(ingest.in_flight());
     let close = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
     if close {
         (status, [(header::CONNECTION, "close")]).into_response()

@@ -469,7 +469,7 @@ pub fn config(
 }
 
 /// What the demo's roles are told, on any backends; `more` overrides it.
-pub(crate) fn variables(dir: &std::path::Path, api_url: &str, more: &[(&str, &str)]) -> Variables {
+pub fn variables(dir: &std::path::Path, api_url: &str, more: &[(&str, &str)]) -> Variables {
     let channel = Channel::default();
     let path = |name: &str| dir.join(name).display().to_string();
     let variables = [

@@ -7,7 +7,7 @@ use schemas::{
     registry::{Registry, RegistryRecord},
     rejected::RejectCause,
     scan::Scan,
-    time::Hour,
+    time::{EventTime, Hour},
     topic::Topic,
     visitor::VisitorRecord,
     wire::{WireError, WireRecord},
@@ -71,6 +71,14 @@ pub fn sort(topic: Topic, records: &[Record], registry: &Registry) -> Batch {
 }
 
 impl Batch {
+    /// When the scans to be written were made.
+    pub fn scanned(&self) -> impl Iterator<Item = EventTime> {
+        let writes = self.scans.values().flatten();
+        writes
+            .filter_map(|write| write.mutations.first())
+            .map(|row| EventTime(row.timestamp / 1_000))
+    }
+
     fn scan(&mut self, record: usize, value: &[u8], registry: &Registry) -> Result<(), WireError> {
         let scan = Scan::decode(value)?;
         let retired = registry

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use schemas::{
     registry::Registry,
     rejected::{Original, RejectCause, Rejected},
+    time::EventTime,
     topic::{Offset, Partition, Topic},
     wire::WireRecord,
 };
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Deps, Error,
     batch::{self, Batch, Write},
+    lag::Working,
     metrics,
 };
 
@@ -35,11 +37,12 @@ enum Went {
 
 /// Consumes one topic until `shutdown`.
 pub async fn consume<L: Log, S: Store>(
-    topic: Topic,
+    working: &Working,
     deps: &Deps<L, S>,
     registry: &Follower<L, Registry>,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
+    let topic = working.topic();
     let mut member = deps.log.join(Group::Processor, topic).await?;
     loop {
         let delivery = tokio::select! {
@@ -59,20 +62,20 @@ pub async fn consume<L: Log, S: Store>(
         };
         let begun = Instant::now();
         ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);
+        working.begin(records.iter().map(|record| record.appended_at).min().unwrap_or(0));
         let batch = registry.read(|registry| batch::sort(topic, &records, registry));
+        let scanned: Vec<EventTime> = batch.scanned().collect();
         if write(topic, batch, &records, deps, shutdown).await? == Went::Stopped {
             return Ok(());
         }
-        if topic == Topic::Scans {
-            measure(&records, deps);
-        }
+        measure(&scanned, (deps.clock)());
         let offsets = after(&records);
         match retry_commit(&mut member, &offsets, shutdown).await? {
             Went::Stopped => return Ok(()),
             Went::On => {}
         }
+        working.end();
         ::metrics::histogram!(metrics::DURATION).record(begun.elapsed().as_secs_f64());
-        report_lag(topic, &records, deps).await;
     }
 }
 
@@ -218,30 +221,9 @@ fn after(records: &[Record]) -> Vec<(Partition, Offset)> {
     offsets.into_iter().collect()
 }
 
-fn measure<L, S>(records: &[Record], deps: &Deps<L, S>) {
-    let now = (deps.clock)();
+fn measure(scanned: &[EventTime], now: EventTime) {
     let histogram = ::metrics::histogram!(metrics::SCAN_TO_ROW);
-    for record in records {
-        if let Ok(scan) = schemas::scan::Scan::decode(&record.value) {
-            histogram.record((now.0 - scan.scanned_at.0).max(0) as f64 / 1_000.0);
-        }
+    for at in scanned {
+        histogram.record((now.0 - at.0).max(0) as f64 / 1_000.0);
     }
-}
-
-async fn report_lag<L: Log, S>(topic: Topic, records: &[Record], deps: &Deps<L, S>) {
-    let now = (deps.clock)().0;
-    let oldest = records.iter().map(|record| record.appended_at).min().unwrap_or(now);
-    let seconds = (now - oldest).max(0) as f64 / 1_000.0;
-    ::metrics::gauge!(metrics::LAG_SECONDS, "topic" => topic.name()).set(seconds);
-    let (Ok(bounds), Ok(committed)) =
-        (deps.log.bounds(topic).await, deps.log.committed(Group::Processor, topic).await)
-    else {
-        return;
-    };
-    let lag: u64 = bounds
-        .iter()
-        .zip(committed)
-        .map(|(range, done)| range.end.0.saturating_sub(done.unwrap_or(range.start).0))
-        .sum();
-    ::metrics::gauge!(metrics::LAG, "topic" => topic.name()).set(lag as f64);
 }

@@ -12,6 +12,7 @@
 //! | [`consume`] | one topic: a delivery becomes rows and rejections, then its offsets are committed |
 //! | [`batch`] | records → writes, grouped by (venue, hour) |
 //! | [`rejected`] | list and replay what was rejected |
+//! | [`lag`] | how far behind it is |
 //! | [`metrics`] | what is counted |
 //!
 //! | error | what is done |
@@ -27,6 +28,7 @@
 
 pub mod batch;
 pub mod consume;
+pub mod lag;
 pub mod metrics;
 pub mod rejected;
 
@@ -36,6 +38,8 @@ use schemas::{registry::Registry, time::EventTime, topic::Topic};
 use storage::{Log, Store, follow::Follower};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use self::lag::Working;
 
 /// What the role works with.
 #[derive(Clone)]
@@ -72,7 +76,9 @@ pub async fn run<L: Log, S: Store>(
         () = shutdown.cancelled() => return Ok(()),
     }
     ready.send_replace(true);
-    let consume = |topic| consume::consume(topic, &deps, &registry, &shutdown);
-    tokio::try_join!(consume(Topic::Scans), consume(Topic::Visitors), consume(Topic::Registry))?;
+    let working = [Topic::Scans, Topic::Visitors, Topic::Registry].map(Working::on);
+    let consume = |working| consume::consume(working, &deps, &registry, &shutdown);
+    let consuming = futures_util::future::try_join_all(working.iter().map(consume));
+    tokio::try_join!(consuming, lag::show(&deps, &working, &shutdown))?;
     Ok(())
 }

@@ -14,7 +14,7 @@ pub const DURATION: &str = "processor_delivery_duration_seconds";
 pub const SCAN_TO_ROW: &str = "scan_to_row_seconds";
 /// Records not yet done, by topic.
 pub const LAG: &str = "processor_lag_records";
-/// How long ago the oldest record of the last delivery was appended, by topic.
+/// How long ago the oldest record that is being worked on was appended, by topic.
 pub const LAG_SECONDS: &str = "processor_lag_seconds";
 
 /// Describes them to the recorder.
@@ -25,5 +25,5 @@ pub fn describe() {
     describe_histogram!(DURATION, Unit::Seconds, "time from a delivery to its commit");
     describe_histogram!(SCAN_TO_ROW, Unit::Seconds, "time from the event at LINE to the row");
     describe_gauge!(LAG, "records not yet done, by topic");
-    describe_gauge!(LAG_SECONDS, Unit::Seconds, "age of the oldest record of the last delivery");
+    describe_gauge!(LAG_SECONDS, Unit::Seconds, "age of the oldest record that is being worked on");
 }

@@ -7,13 +7,13 @@
 //! └─────────┴──────────────┴───────┴────────────────────┘
 //! ```
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use crate::{crockford, identity::KeyFileError, ids::VenueId};
 
@@ -208,13 +208,14 @@ fn tag(mac: &Hmac<Sha256>, version: u8, venue: VenueId, issue: Issue) -> u64 {
 /// Every run of 20 code characters that begins and ends with a word, and whether it has the form
 /// of a printed code: one word of 20, or four of five.
 fn candidates(text: &str) -> Vec<(u128, bool)> {
-    let words: Vec<String> = text
-        .nfkc()
-        .take(SEARCHED)
-        .collect::<String>()
+    // What our own codes bring along is normal, and needs no second copy.
+    let searched = match text.char_indices().nth(SEARCHED) {
+        None if is_nfkc_quick(text.chars()) == IsNormalized::Yes => Cow::Borrowed(text),
+        _ => Cow::Owned(text.nfkc().take(SEARCHED).collect::<String>()),
+    };
+    let words: Vec<&str> = searched
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
-        .map(str::to_owned)
         .collect();
     let mut found = Vec::new();
     for start in 0..words.len() {

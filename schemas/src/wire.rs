@@ -10,6 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::topic::Topic;
 
+/// Bytes that most records fit in: they are written without moving.
+const MOST_RECORDS: usize = 256;
+
 /// How the body of a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -33,13 +36,11 @@ pub trait WireRecord: Serialize + DeserializeOwned {
 
     /// The bytes for the log.
     fn encode(&self) -> Bytes {
-        let buffer = vec![Self::VERSION];
+        let mut buffer = Vec::with_capacity(MOST_RECORDS);
+        buffer.push(Self::VERSION);
         let encoded = match Self::BODY {
             Body::Compact => postcard::to_extend(self, buffer).ok(),
-            Body::Json => {
-                let mut buffer = buffer;
-                serde_json::to_writer(&mut buffer, self).ok().map(|()| buffer)
-            }
+            Body::Json => serde_json::to_writer(&mut buffer, self).ok().map(|()| buffer),
         };
         // Both fail only for maps with keys that are no strings and for sequences of unknown
         // length; no record has one, and the round-trip tests cover every record.

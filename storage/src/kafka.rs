@@ -248,22 +248,19 @@ impl Log for KafkaLog {
 
     async fn append(&self, records: Vec<Append>) -> Vec<Result<Position, LogError>> {
         let producer = Arc::clone(&self.shared.producer.read());
-        let names: HashMap<Topic, String> = records
-            .iter()
-            .map(|record| (record.topic, self.shared.config.topic(record.topic)))
-            .collect();
         // All are handed over before the first is waited for: they share requests.
         let under_way: Vec<_> = records
             .iter()
             .map(|record| {
                 let partition = record.topic.partition_of(&record.key);
+                let name = self.shared.config.topic(record.topic);
                 let handed = producer.send_result(
-                    FutureRecord::to(&names[&record.topic])
+                    FutureRecord::to(&name)
                         .partition(i32::from(partition.0))
                         .key(&record.key[..])
                         .payload(&record.value[..]),
                 );
-                (record.topic, partition, handed)
+                (record.topic, partition, handed.map_err(|(error, _)| error))
             })
             .collect();
         let mut results = Vec::with_capacity(under_way.len());
@@ -274,7 +271,7 @@ impl Log for KafkaLog {
                     |_| Err(KafkaError::Canceled),
                     |delivered| delivered.map_err(|(error, _)| error),
                 ),
-                Err((error, _)) => Err(error),
+                Err(error) => Err(error),
             };
             results.push(match delivered {
                 // A record that was sent twice, since the first answer was lost, may be there

@@ -182,6 +182,8 @@ pub(super) async fn open(config: &CqlConfig) -> Result<Session, CqlError> {
         .tls_context(context)
         .default_execution_profile_handle(profile.clone())
         .connection_timeout(CONNECT)
+        // The node is told less, so that it is the one to say what took so long.
+        .metadata_request_serverside_timeout(REQUEST - Duration::from_secs(1))
         .metadata_request_clientside_timeout(REQUEST)
         .hostname_resolution_timeout(Some(CONNECT))
         .keepalive_interval(KEEPALIVE)

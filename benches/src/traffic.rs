@@ -1,0 +1,127 @@
+//! Signed requests from many connections, each with one request under way: closed loop.
+//!
+//! Written to sockets as they are, so that the driver takes as little of the machine as it can.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+use load_tests::platform::{
+    Channel, Platform,
+    journal::What,
+    webhooks::{Event, Redelivery, WebhookSender},
+};
+use schemas::{
+    ids::VenueId,
+    place_code::{Issue, PlaceKeys},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
+
+use crate::{sample, setting};
+
+/// Whole HTTP requests, each a webhook with one check-in.
+pub struct Requests(Vec<Vec<u8>>);
+
+impl Requests {
+    /// One for each visitor, at one of some places.
+    pub fn make(places: &PlaceKeys, visitors: u64, venues: u64) -> anyhow::Result<Self> {
+        let platform = Platform::new(Channel::default(), 1);
+        let sender = WebhookSender::new(platform, &["http://127.0.0.1/webhook".to_owned()])?;
+        let texts: Vec<String> = (0..venues)
+            .map(|n| places.code(VenueId::from_u64(n + 1), Issue(1)).check_in_text())
+            .collect();
+        let requests = (0..visitors).zip(texts.iter().cycle()).map(|(n, text)| {
+            let message = (500_000_000_000_000_000 + n).to_string();
+            let what = What::Text { message, text: text.clone() };
+            let event = Event::new(format!("U{n:032x}"), setting::now().0, what);
+            let (body, signature) = sender.signed(&[event], Redelivery::First);
+            format!(
+                "POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json; charset=utf-8\r\nuser-agent: LineBotWebhook/2.0\r\nx-line-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        });
+        Ok(Self(requests.collect()))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What a closed loop came to.
+pub struct Load {
+    /// Requests answered 200. There were no other answers.
+    pub answered: u64,
+    /// From writing a request to its answer, in µs.
+    pub latency: Histogram<u64>,
+}
+
+/// When a closed loop ends.
+#[derive(Clone, Copy)]
+pub enum Until {
+    /// After so long.
+    Over(Duration),
+    /// Once each request was sent.
+    AllSent,
+}
+
+/// Sends requests over so many connections.
+pub async fn closed_loop(
+    address: SocketAddr,
+    requests: &Arc<Requests>,
+    connections: usize,
+    until: Until,
+) -> anyhow::Result<Load> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for first in 0..connections {
+        let requests = Arc::clone(requests);
+        tasks.spawn(async move { one(address, &requests, (first, connections), until).await });
+    }
+    let mut load = Load { answered: 0, latency: sample::latencies() };
+    while let Some(one) = tasks.join_next().await {
+        let one = one??;
+        load.answered += one.answered;
+        load.latency.add(one.latency)?;
+    }
+    Ok(load)
+}
+
+async fn one(
+    address: SocketAddr,
+    requests: &Requests,
+    (first, step): (usize, usize),
+    until: Until,
+) -> anyhow::Result<Load> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut answer = Vec::with_capacity(1_024);
+    let mut load = Load { answered: 0, latency: sample::latencies() };
+    let begun = Instant::now();
+    for n in (first..).step_by(step) {
+        let over = match until {
+            Until::Over(length) => begun.elapsed() >= length,
+            Until::AllSent => n >= requests.len(),
+        };
+        if over {
+            break;
+        }
+        let sent = Instant::now();
+        stream.write_all(&requests.0[n % requests.len()]).await?;
+        answer.clear();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let read = stream.read_buf(&mut answer).await?;
+            ensure!(read > 0, "a connection was closed");
+        }
+        let head = std::str::from_utf8(&answer).context("an answer is text")?;
+        ensure!(head.starts_with("HTTP/1.1 200 "), "a webhook was answered: {head}");
+        load.answered += 1;
+        sample::record(&mut load.latency, sent.elapsed());
+    }
+    Ok(load)
+}

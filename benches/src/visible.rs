@@ -1,0 +1,192 @@
+//! From a webhook to its rows, open loop, with two processes of each role, a Kafka, a Cassandra and
+//! the stand-in for LINE all on this machine.
+//!
+//! Latency counts from the moment a webhook was meant to leave. Every tenth scan is looked for, in
+//! both tables, until it is there.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::ensure;
+use clap::Args;
+use hdrhistogram::Histogram;
+use load_tests::{
+    demo::Stage,
+    platform::{
+        Clock,
+        journal::What,
+        webhooks::{Event, Redelivery},
+    },
+    replay,
+    scenario::{self, Size},
+};
+use schemas::{
+    identity::{KeyRing, Pseudonym},
+    ids::{UserId, VenueId},
+    time::EventTime,
+};
+use storage::{
+    any::AnyStore,
+    rows::{
+        Span, TypedStore,
+        visits::{ScanRow, VisitRow},
+    },
+    table::Value,
+};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{sample, setting::Servers};
+
+/// How it is measured.
+#[derive(Clone, Debug, Args)]
+pub struct Visible {
+    /// Webhooks a second, one run each, until one is more than the store bears.
+    #[arg(long, value_delimiter = ',', default_values_t = RATES)]
+    rates: Vec<u32>,
+    /// Seconds of a run.
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+}
+
+const RATES: [u32; 6] = [250, 500, 750, 1_000, 1_500, 2_000];
+
+impl Default for Visible {
+    fn default() -> Self {
+        Self { rates: RATES.to_vec(), seconds: 20 }
+    }
+}
+
+/// Of so many scans, one is looked for.
+const LOOKED_FOR: u64 = 10;
+/// How often.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Half the rows later than this: the rate is more than the store bears.
+const BEHIND_MS: f64 = 1_000.0;
+/// Longer than that, something has gone wrong.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Measures, and prints; the printed section.
+pub async fn run(servers: &Servers, visible: &Visible) -> anyhow::Result<String> {
+    let dir = tempfile::Builder::new().prefix("anshin-bench-").tempdir()?;
+    let day = scenario::make_empty(Size::DEMO, Clock::default().now());
+    let stage = Stage::open_cluster(dir.path(), &day, 1, &servers.names()).await?;
+    let keys = Arc::new(server::keys::read_ring(&dir.path().join("keys.json"))?);
+    let run = Run {
+        texts: replay::check_in_texts(&stage.csv),
+        venues: stage.places.iter().map(|(id, ..)| id.parse()).collect::<Result<_, _>>()?,
+        store: stage.store(),
+        stage,
+        keys,
+    };
+    // Everybody has joined, every client is warm.
+    run.at(100, 10, 0).await?;
+    let mut text = format!(
+        "## From a webhook to its rows\n\nOpen loop, {} s at each rate, two processes of each role; ms from the intended moment.\n\n\
+         | webhooks/s | 200: p50 | p99 | max | rows: p50 | p99 | max |\n|---|---|---|---|---|---|---|\n",
+        visible.seconds
+    );
+    let mut first = 1_000_000;
+    for rate in &visible.rates {
+        let seen = run.at(*rate, visible.seconds, first).await?;
+        first += 1_000_000;
+        let at = |of: &Histogram<u64>| {
+            format!(
+                "{:.1} | {:.1} | {:.1}",
+                sample::ms(of, 0.5),
+                sample::ms(of, 0.99),
+                sample::ms(of, 1.0)
+            )
+        };
+        text += &format!("| {rate} | {} | {} |\n", at(&seen.answered), at(&seen.visible));
+        if sample::ms(&seen.visible, 0.5) > BEHIND_MS {
+            text += &format!("\n{rate} a second is more than this store bears.\n");
+            break;
+        }
+    }
+    run.stage.end().await?;
+    print!("{text}");
+    Ok(text)
+}
+
+/// Everything at work.
+struct Run {
+    stage: Stage,
+    store: AnyStore,
+    keys: Arc<KeyRing>,
+    texts: Vec<String>,
+    venues: Vec<VenueId>,
+}
+
+/// What was seen at one rate.
+struct Seen {
+    answered: Histogram<u64>,
+    visible: Histogram<u64>,
+}
+
+impl Run {
+    /// One rate; visitors are numbered from `first`.
+    async fn at(&self, rate: u32, seconds: u32, first: u64) -> anyhow::Result<Seen> {
+        let mut seen = Seen { answered: sample::latencies(), visible: sample::latencies() };
+        let mut tasks: JoinSet<anyhow::Result<(Duration, Option<Duration>)>> = JoinSet::new();
+        let begun = Instant::now();
+        for n in 0..u64::from(rate) * u64::from(seconds) {
+            let meant_for = begun + Duration::from_secs(1) * u32::try_from(n)? / rate;
+            tokio::time::sleep_until(meant_for).await;
+            let (visitor, place) = (first + n, usize::try_from(n)? % self.texts.len());
+            let message = (500_000_000_000_000_000 + visitor).to_string();
+            let at = self.stage.platform.clock.now();
+            let what = What::Text { message, text: self.texts[place].clone() };
+            let event = Event::new(format!("U{visitor:032x}"), at, what);
+            let (sender, store) = (self.stage.sender.clone(), self.store.clone());
+            let (keys, venue) = (Arc::clone(&self.keys), self.venues[place]);
+            tasks.spawn(async move {
+                let delivery = sender.deliver(&[event], Redelivery::First, meant_for).await;
+                ensure!(delivery.status == 200, "a webhook was answered {}", delivery.status);
+                if n % LOOKED_FOR != 0 {
+                    return Ok((delivery.took, None));
+                }
+                let at = EventTime(at);
+                let user = UserId::from_bytes(u128::from(visitor).to_be_bytes());
+                look_for(&store, venue, at, keys.pseudonym(at.epoch(), &user)?).await?;
+                Ok((delivery.took, Some(meant_for.elapsed())))
+            });
+            while let Some(done) = tasks.try_join_next() {
+                seen.take(done??);
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            seen.take(done??);
+        }
+        Ok(seen)
+    }
+}
+
+impl Seen {
+    fn take(&mut self, (answered, visible): (Duration, Option<Duration>)) {
+        sample::record(&mut self.answered, answered);
+        if let Some(visible) = visible {
+            sample::record(&mut self.visible, visible);
+        }
+    }
+}
+
+/// Returns once both rows of a scan are there.
+async fn look_for(
+    store: &AnyStore,
+    venue: VenueId,
+    at: EventTime,
+    pseudonym: Pseudonym,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let moment =
+        || Span { from: Some(Value::Int(at.0)), to: Some(Value::Int(at.0)), ..Span::default() };
+    loop {
+        let scans = store.page::<ScanRow>(&(venue, at.hour()), moment()).await?;
+        if scans.rows.iter().any(|row| row.pseudonym == pseudonym)
+            && !store.page::<VisitRow>(&pseudonym, moment()).await?.rows.is_empty()
+        {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < PATIENCE, "the rows of a scan do not come");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

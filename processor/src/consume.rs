@@ -1,6 +1,6 @@
 //! One topic: a delivery becomes rows and rejections, then its offsets are committed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use schemas::{
@@ -11,7 +11,7 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Append, Delivery, Group, Kind, Log, Member, Record, Store,
+    Append, Delivery, Group, Kind, Log, Member, Mutation, Record, Store,
     follow::Follower,
     retry::{Tried, retry},
 };
@@ -119,8 +119,10 @@ async fn write_group<S: Store>(
     store: &S,
     shutdown: &CancellationToken,
 ) -> Result<Option<Vec<usize>>, Error> {
-    let all = || group.iter().flat_map(|write| write.mutations.iter().cloned()).collect();
-    match retry("write", shutdown, || store.write(all())).await {
+    let counts: Vec<(usize, usize)> =
+        group.iter().map(|write| (write.record, write.mutations.len())).collect();
+    let all: Arc<[Mutation]> = group.into_iter().flat_map(|write| write.mutations).collect();
+    match retry("write", shutdown, || store.write(Arc::clone(&all))).await {
         Tried::Done(()) => return Ok(Some(Vec::new())),
         Tried::Stopped => return Ok(None),
         Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
@@ -128,12 +130,16 @@ async fn write_group<S: Store>(
     }
     // One of them can't be stored. The others can.
     let mut refused = Vec::new();
-    for write in group {
-        match retry("write", shutdown, || store.write(write.mutations.clone())).await {
+    let mut rest = &all[..];
+    for (record, count) in counts {
+        let (own, after) = rest.split_at(count);
+        rest = after;
+        let own: Arc<[Mutation]> = own.into();
+        match retry("write", shutdown, || store.write(Arc::clone(&own))).await {
             Tried::Done(()) => {}
             Tried::Stopped => return Ok(None),
             Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
-            Tried::Failed(_) => refused.push(write.record),
+            Tried::Failed(_) => refused.push(record),
         }
     }
     Ok(Some(refused))

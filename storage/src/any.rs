@@ -1,6 +1,6 @@
 //! The backend that a URL names. On the path of a scan it is an enum, not a trait object.
 
-use std::{ops::Range, path::PathBuf};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use schemas::topic::{Offset, Partition, Topic};
 
@@ -241,7 +241,7 @@ pub enum AnyStore {
 }
 
 impl Store for AnyStore {
-    async fn write(&self, mutations: Vec<Mutation>) -> Result<(), StoreError> {
+    async fn write(&self, mutations: Arc<[Mutation]>) -> Result<(), StoreError> {
         match self {
             AnyStore::Embedded(store) => store.write(mutations).await,
             AnyStore::Remote(store) => store.write(mutations).await,

@@ -138,7 +138,7 @@ pub struct CqlStore {
 
 struct Shared {
     sessions: Arc<Sessions>,
-    in_flight: Semaphore,
+    admission: Admission,
     retention_days: u32,
     clock: Clock,
 }
@@ -149,27 +149,43 @@ impl CqlStore {
     pub async fn connect(config: CqlConfig, wait: Duration) -> Result<Self, CqlError> {
         let (retention_days, clock) = (config.retention_days, Arc::clone(&config.clock));
         let sessions = Sessions::connect(config, wait).await?;
-        let in_flight = Semaphore::new(IN_FLIGHT);
-        Ok(Self { shared: Arc::new(Shared { sessions, in_flight, retention_days, clock }) })
+        let admission = Admission::default();
+        Ok(Self { shared: Arc::new(Shared { sessions, admission, retention_days, clock }) })
     }
 }
 
-impl Shared {
+/// Lets in so many requests at a time.
+struct Admission {
+    slots: Semaphore,
+    /// Looked up once: it is set with every request.
+    in_flight: metrics::Gauge,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let in_flight = metrics::gauge!("storage_cql_in_flight");
+        Self { slots: Semaphore::new(IN_FLIGHT), in_flight }
+    }
+}
+
+impl Admission {
     /// Waits for its turn.
     async fn admit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let permit = tokio::time::timeout(session::REQUEST, self.in_flight.acquire()).await;
-        metrics::gauge!("storage_cql_in_flight")
-            .set((IN_FLIGHT - self.in_flight.available_permits()) as f64);
-        match permit {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(StoreError::new(Kind::Saturated, "too many requests to the CQL cluster wait")),
-        }
+        let permit = match self.slots.try_acquire() {
+            Ok(permit) => Ok(permit),
+            Err(_) => match tokio::time::timeout(session::REQUEST, self.slots.acquire()).await {
+                Ok(Ok(permit)) => Ok(permit),
+                _ => Err("too many requests to the CQL cluster wait"),
+            },
+        };
+        self.in_flight.set((IN_FLIGHT - self.slots.available_permits()) as f64);
+        permit.map_err(|why| StoreError::new(Kind::Saturated, why))
     }
 }
 
 impl Store for CqlStore {
-    async fn write(&self, mutations: Vec<Mutation>) -> Result<(), StoreError> {
-        self.shared.write(mutations).await
+    async fn write(&self, mutations: Arc<[Mutation]>) -> Result<(), StoreError> {
+        self.shared.write(&mutations).await
     }
 
     async fn read(&self, query: Query) -> Result<Page, StoreError> {

@@ -11,6 +11,7 @@
 //! | `config` | how brokers are reached; secrets, read again when their files change |
 //! | `client` | what every client of librdkafka tells us: errors, state of the producer |
 //! | `error` | codes of Kafka, sorted by what to do; why a log can't be opened |
+//! | `producer` | hands records over, tells when they are delivered |
 //! | `member` | groups: assignment and revocation as deliveries |
 //! | `reader` | one partition, outside any group |
 //! | `topics` | makes topics, and refuses those that break a promise |
@@ -25,6 +26,7 @@ mod client;
 mod config;
 mod error;
 mod member;
+mod producer;
 mod reader;
 mod topics;
 
@@ -40,13 +42,12 @@ use rdkafka::{
     Offset as KafkaOffset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{FutureProducer, FutureRecord, Producer},
 };
 use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::watch;
 
 pub(crate) use self::config::is_loopback;
-use self::{client::Client, config::Fingerprint, error::failed};
+use self::{client::Client, config::Fingerprint, error::failed, producer::Producer};
 pub use self::{
     config::{Acks, KafkaConfig, Link, Sasl, SaslMechanism, Tls},
     error::OpenError,
@@ -64,7 +65,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How often files with secrets are looked at.
 const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(2);
 
-type ProducerClient = FutureProducer<Client>;
 type Asker = Arc<BaseConsumer<Client>>;
 
 /// A log on Kafka.
@@ -75,7 +75,7 @@ pub struct KafkaLog {
 
 struct Shared {
     config: KafkaConfig,
-    producer: RwLock<Arc<ProducerClient>>,
+    producer: RwLock<Producer>,
     /// Asks for bounds; and for the offsets of groups, with the group's name.
     askers: Mutex<HashMap<Option<(Group, Topic)>, Asker>>,
     /// Raised when secrets have changed: members and readers connect anew.
@@ -100,7 +100,7 @@ impl KafkaLog {
         let log = Self {
             shared: Arc::new(Shared {
                 config,
-                producer: RwLock::new(Arc::new(producer)),
+                producer: RwLock::new(producer),
                 askers: Mutex::default(),
                 secrets: watch::Sender::new(0),
             }),
@@ -114,7 +114,7 @@ impl KafkaLog {
     fn watch_files(&self, mut seen: Fingerprint) {
         let weak = Arc::downgrade(&self.shared);
         tokio::spawn(async move {
-            let mut trying: Option<(ProducerClient, Client)> = None;
+            let mut trying: Option<(Producer, Client)> = None;
             loop {
                 tokio::time::sleep(LOOK_AT_FILES_EVERY).await;
                 let Some(shared) = weak.upgrade() else { return };
@@ -129,7 +129,7 @@ impl KafkaLog {
                     }
                 }
                 if let Some((producer, _)) = trying.take_if(|(_, client)| client.is_warm()) {
-                    *shared.producer.write() = Arc::new(producer);
+                    *shared.producer.write() = producer;
                     shared.askers.lock().clear();
                     shared.secrets.send_modify(|count| *count += 1);
                     tracing::info!("secrets of the link to Kafka were read again");
@@ -212,23 +212,21 @@ impl Shared {
 
     /// A producer that has failed for good is replaced: what it had not delivered is unknown, and
     /// was answered so.
-    fn replace_failed(&self, producer: &Arc<ProducerClient>) {
+    fn replace_failed(&self, producer: &Producer) {
         let mut current = self.producer.write();
-        if !Arc::ptr_eq(&current, producer) {
+        if !current.is(producer) {
             return;
         }
         match make_producer(&self.config) {
-            Ok((fresh, _)) => *current = Arc::new(fresh),
+            Ok((fresh, _)) => *current = fresh,
             Err(error) => tracing::error!(%error, "a failed producer can't be replaced"),
         }
     }
 }
 
-fn make_producer(config: &KafkaConfig) -> Result<(ProducerClient, Client), OpenError> {
+fn make_producer(config: &KafkaConfig) -> Result<(Producer, Client), OpenError> {
     let client = Client::default();
-    let producer = config
-        .producer()
-        .create_with_context::<_, ProducerClient>(client.clone())
+    let producer = Producer::new(&config.producer(), client.clone())
         .map_err(|error| OpenError::Settings { why: error.to_string() })?;
     Ok((producer, client))
 }
@@ -247,36 +245,28 @@ impl Log for KafkaLog {
     type Reader = KafkaReader;
 
     async fn append(&self, records: Vec<Append>) -> Vec<Result<Position, LogError>> {
-        let producer = Arc::clone(&self.shared.producer.read());
+        let producer = self.shared.producer.read().clone();
         // All are handed over before the first is waited for: they share requests.
         let under_way: Vec<_> = records
             .iter()
             .map(|record| {
                 let partition = record.topic.partition_of(&record.key);
                 let name = self.shared.config.topic(record.topic);
-                let handed = producer.send_result(
-                    FutureRecord::to(&name)
-                        .partition(i32::from(partition.0))
-                        .key(&record.key[..])
-                        .payload(&record.value[..]),
-                );
-                (record.topic, partition, handed.map_err(|(error, _)| error))
+                let place = (name.as_str(), i32::from(partition.0));
+                (record.topic, partition, producer.send(place, &record.key, &record.value))
             })
             .collect();
         let mut results = Vec::with_capacity(under_way.len());
         let mut broken = false;
         for (topic, partition, handed) in under_way {
             let delivered = match handed {
-                Ok(delivery) => delivery.await.map_or_else(
-                    |_| Err(KafkaError::Canceled),
-                    |delivered| delivered.map_err(|(error, _)| error),
-                ),
+                Ok(delivery) => delivery.await.unwrap_or(Err(KafkaError::Canceled)),
                 Err(error) => Err(error),
             };
             results.push(match delivered {
                 // A record that was sent twice, since the first answer was lost, may be there
                 // while brokers no longer say where.
-                Ok(delivery) => u64::try_from(delivery.offset)
+                Ok(offset) => u64::try_from(offset)
                     .map(|offset| Position { topic, partition, offset: Offset(offset) })
                     .map_err(|_| {
                         LogError::new(Kind::Transient, "Kafka does not say where a record lies")

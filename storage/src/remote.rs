@@ -158,8 +158,8 @@ impl Reader for RemoteReader {
 }
 
 impl Store for Remote {
-    async fn write(&self, mutations: Vec<Mutation>) -> Result<(), StoreError> {
-        let mutations = mutations.into_iter().map(WireMutation::from).collect();
+    async fn write(&self, mutations: Arc<[Mutation]>) -> Result<(), StoreError> {
+        let mutations = mutations.iter().cloned().map(WireMutation::from).collect();
         match self.ask(Request::Write(mutations)).await.map_err(Failed::into_store)? {
             Answer::Done => Ok(()),
             _ => Err(unexpected().into_store()),

@@ -1,6 +1,6 @@
 //! The contract of a store: tables of rows, partitioned and clustered.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -111,10 +111,11 @@ pub struct Page {
 ///
 /// Typed rows are in [`crate::rows`]; backends know only [`Table`] and [`Value`].
 pub trait Store: Clone + Send + Sync + 'static {
-    /// Writes rows; durable when `Ok`.
+    /// Writes rows; durable when `Ok`. They are shared, so that a caller can try again without a
+    /// copy.
     fn write(
         &self,
-        mutations: Vec<Mutation>,
+        mutations: Arc<[Mutation]>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads a page of one partition.

@@ -54,7 +54,7 @@ fn all_of(mutation: &Mutation) -> Query {
 
 /// Writes, again and again until it is certain.
 async fn write<S: Store>(store: &S, mutations: Vec<Mutation>) {
-    while let Err(error) = store.write(mutations.clone()).await {
+    while let Err(error) = store.write(mutations.clone().into()).await {
         assert!(matches!(error.kind(), Kind::Transient | Kind::Saturated), "{error}");
     }
 }
@@ -192,7 +192,8 @@ async fn a_deletion_takes_what_is_not_newer<S: Store>(store: S, now: i64) {
 async fn what_is_past_retention_is_refused<S: Store>(store: S, now: i64) {
     let mut old = scan(1, 1, now);
     old.timestamp = now - 100 * 86_400_000_000;
-    let kind = store.write(vec![old]).await.expect_err("broken: past retention is refused").kind();
+    let kind =
+        store.write([old].into()).await.expect_err("broken: past retention is refused").kind();
     assert_eq!(kind, Kind::Invalid);
 }
 
@@ -205,7 +206,7 @@ async fn what_does_not_fit_is_refused<S: Store>(store: S, now: i64) {
         Mutation { columns: vec![Some(Value::Int(1)), None, None, None], ..good.clone() },
     ];
     for mutation in wrong {
-        let error = store.write(vec![good.clone(), mutation]).await;
+        let error = store.write([good.clone(), mutation].into()).await;
         let kind = error.expect_err("broken: what does not fit is refused").kind();
         assert_eq!(kind, Kind::Invalid);
     }

@@ -52,7 +52,7 @@ impl Shared {
     ) -> Result<(QueryResult, scylla::response::PagingStateResponse), StoreError> {
         let Query { table, from, to, order, .. } = query;
         let shape = SpanShape::of(table, from.is_some(), to.is_some(), *order);
-        let _permit = self.admit().await?;
+        let _permit = self.admission.admit().await?;
         let run = |connected: Arc<Connected>| async move {
             let statements = connected.statements.of(table);
             let Some(statement) = statements.and_then(|statements| statements.select(shape)) else {

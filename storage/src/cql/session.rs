@@ -48,6 +48,8 @@ pub(super) const REQUEST: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a caller waits for a cluster that is away: what is back within it is no error.
 const WAIT: Duration = Duration::from_secs(2);
+/// The generation of the first session.
+const FIRST: u64 = 1;
 /// How often an idle connection is tried.
 const KEEPALIVE: Duration = Duration::from_secs(3);
 
@@ -62,6 +64,8 @@ pub(super) struct Session {
 pub(super) struct Connected {
     pub(super) session: DriverSession,
     pub(super) statements: Statements,
+    /// Which session it is, counted from 1.
+    generation: u64,
 }
 
 /// The session in use.
@@ -80,7 +84,7 @@ impl Sessions {
         Ok(Arc::new(Self {
             config,
             current: ArcSwap::from_pointee(connected),
-            generation: watch::Sender::new(1),
+            generation: watch::Sender::new(FIRST),
             looking: AtomicBool::new(false),
         }))
     }
@@ -93,14 +97,17 @@ impl Sessions {
     ) -> Result<T, ExecutionError> {
         let deadline = Instant::now() + WAIT;
         loop {
-            let mut generation = self.generation.subscribe();
-            let error = match request(self.current.load_full()).await {
+            let connected = self.current.load_full();
+            let used = connected.generation;
+            let error = match request(connected).await {
                 Err(error) if error::is_cut_off(&error) => error,
                 result => return result,
             };
             self.look();
             // The sender lives as long as we do: an error is the time that is over.
-            let fresh = tokio::time::timeout_at(deadline, generation.changed()).await;
+            let mut generation = self.generation.subscribe();
+            let fresh = generation.wait_for(|current| *current > used);
+            let fresh = tokio::time::timeout_at(deadline, fresh).await;
             if fresh.is_err() {
                 return Err(error);
             }
@@ -134,11 +141,12 @@ impl Sessions {
     }
 
     async fn reconnect(&self) -> Result<(), CqlError> {
-        let connected = prepared(&self.config, open(&self.config).await?).await?;
-        self.current.store(Arc::new(connected));
+        let session = open(&self.config).await?;
+        let next = *self.generation.borrow() + 1;
+        self.current.store(Arc::new(prepared(&self.config, session, next).await?));
         // Before the others are woken, so that what fails for them from now on is looked into.
         self.looking.store(false, Ordering::Release);
-        self.generation.send_modify(|generation| *generation += 1);
+        self.generation.send_replace(next);
         Ok(())
     }
 }
@@ -164,7 +172,7 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, CqlError>>>(
 async fn first(config: &CqlConfig) -> Result<Connected, CqlError> {
     let session = open(config).await?;
     check_schema(config, &session).await?;
-    prepared(config, session).await
+    prepared(config, session, FIRST).await
 }
 
 /// A session with the cluster, whatever keyspaces it has.
@@ -259,10 +267,14 @@ async fn accepts(host: &str) -> io::Result<SocketAddr> {
 }
 
 /// Prepares what we will ask.
-async fn prepared(config: &CqlConfig, session: Session) -> Result<Connected, CqlError> {
+async fn prepared(
+    config: &CqlConfig,
+    session: Session,
+    generation: u64,
+) -> Result<Connected, CqlError> {
     let session = session.driver;
     match Statements::prepare(&session, &config.keyspace).await {
-        Ok(statements) => Ok(Connected { session, statements }),
+        Ok(statements) => Ok(Connected { session, statements, generation }),
         Err(NotPrepared::Refused(error)) => Err(CqlError::preparing(config, &error)),
         Err(NotPrepared::Columns(table)) => Err(CqlError::Table {
             hosts: config.names(),

@@ -38,10 +38,10 @@ const ROW_BYTES: usize = 4 << 20;
 const LONGEST_TTL: i64 = 20 * 365 * 24 * 3600;
 
 impl Shared {
-    pub(super) async fn write(&self, mut mutations: Vec<Mutation>) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, mutations: &[Mutation]) -> Result<(), StoreError> {
         let now = (self.clock)();
         let oldest_kept = now.plus(-self.retention_ms()).micros();
-        for mutation in &mutations {
+        for mutation in mutations {
             check(mutation, oldest_kept).map_err(crate::embedded::into_store)?;
             check_sizes(mutation.table, &mutation.partition, &mutation.clustering)?;
             if size(mutation) > ROW_BYTES {
@@ -49,10 +49,13 @@ impl Shared {
             }
         }
         // By table and partition; within one, order does not matter.
-        mutations.sort_by(|one, two| {
-            (one.table.name, &one.partition).cmp(&(two.table.name, &two.partition))
+        let mut rows: Vec<&Mutation> = mutations.iter().collect();
+        rows.sort_by(|one, two| {
+            // Each table is one static.
+            let table = |row: &Mutation| std::ptr::from_ref(row.table);
+            table(one).cmp(&table(two)).then_with(|| one.partition.cmp(&two.partition))
         });
-        let batches = mutations
+        let batches = rows
             .chunk_by(|one, two| one.table == two.table && one.partition == two.partition)
             .flat_map(split)
             .map(|rows| Work::Write(rows, now));
@@ -135,7 +138,7 @@ impl Shared {
     /// Runs statements of one partition: one as it is, more of them as a batch.
     async fn execute(&self, work: Work<'_>) -> Result<(), StoreError> {
         let table = work.table();
-        let _permit = self.admit().await?;
+        let _permit = self.admission.admit().await?;
         let work = &work;
         let run = |connected: Arc<Connected>| async move {
             let Some(statements) = connected.statements.of(table) else { return Ok(false) };
@@ -164,7 +167,7 @@ impl Shared {
 
 /// Rows of one partition, at least one.
 enum Work<'a> {
-    Write(&'a [Mutation], EventTime),
+    Write(&'a [&'a Mutation], EventTime),
     Delete(&'a [Deletion]),
 }
 
@@ -214,7 +217,7 @@ fn bind_deletion<'a>(statements: &'a TableStatements, row: &'a Deletion) -> Pend
 }
 
 /// Cuts the rows of a partition into batches.
-fn split(rows: &[Mutation]) -> Vec<&[Mutation]> {
+fn split<'a, 'm>(rows: &'a [&'m Mutation]) -> Vec<&'a [&'m Mutation]> {
     let mut batches = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (at, row) in rows.iter().enumerate() {

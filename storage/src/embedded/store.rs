@@ -126,12 +126,12 @@ fn bounds(query: &Query, prefix: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
 }
 
 impl Store for EmbeddedStore {
-    async fn write(&self, mutations: Vec<Mutation>) -> Result<(), StoreError> {
+    async fn write(&self, mutations: Arc<[Mutation]>) -> Result<(), StoreError> {
         if mutations.is_empty() {
             return Ok(());
         }
         let oldest_kept = self.shared.oldest_kept();
-        for mutation in &mutations {
+        for mutation in mutations.iter() {
             row::check(mutation, oldest_kept).map_err(Failure::into_store)?;
         }
         let (done, answer) = oneshot::channel();

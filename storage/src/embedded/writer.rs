@@ -44,7 +44,7 @@ pub(super) enum Work {
         done: oneshot::Sender<Result<(), LogError>>,
     },
     Write {
-        mutations: Vec<Mutation>,
+        mutations: Arc<[Mutation]>,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
     Delete {

@@ -11,12 +11,11 @@ use rdkafka::{
     client::ClientContext,
     error::{KafkaError, RDKafkaErrorCode as Code},
     metadata::Metadata,
-    producer::Producer,
 };
 use schemas::topic::Topic;
 
 use super::{
-    ProducerClient,
+    Producer,
     client::Client,
     config::{KafkaConfig, MAX_RECORD_BYTES},
     error::OpenError,
@@ -72,7 +71,7 @@ fn found(metadata: &Metadata) -> Found {
 /// Waits until brokers answer, and says what topics they have.
 pub(super) async fn reach(
     config: &KafkaConfig,
-    producer: &ProducerClient,
+    producer: &Producer,
     client: &Client,
     deadline: Instant,
 ) -> Result<Found, OpenError> {
@@ -254,7 +253,7 @@ pub async fn migrate(
 /// Waits until brokers know every topic: one that was made a moment ago may not be told yet.
 async fn known(
     config: &KafkaConfig,
-    producer: &ProducerClient,
+    producer: &Producer,
     deadline: Instant,
 ) -> Result<(), OpenError> {
     let client = Client::default();

@@ -38,15 +38,15 @@ impl ModelStore {
 }
 
 impl Store for ModelStore {
-    async fn write(&self, mutations: Vec<Mutation>) -> Result<(), StoreError> {
-        for mutation in &mutations {
+    async fn write(&self, mutations: Arc<[Mutation]>) -> Result<(), StoreError> {
+        for mutation in mutations.iter() {
             row::check(mutation, self.oldest_kept).map_err(crate::embedded::into_store)?;
         }
         if self.faults.strikes(|shares| shares.write_lost) {
             return Err(StoreError::new(Kind::Transient, "the write was lost"));
         }
         let mut rows = self.rows.lock();
-        for mutation in &mutations {
+        for mutation in mutations.iter() {
             let (partition, clustering) = (mutation.partition.clone(), mutation.clustering.clone());
             rows.entry((mutation.table.name, partition, clustering)).or_default().merge(mutation);
         }

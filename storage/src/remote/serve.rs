@@ -1,6 +1,6 @@
 //! The side of the process that holds the directory.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
@@ -90,7 +90,7 @@ async fn answer(
             Answer::Records(log.peek(topic, partition, from).map_err(log_failed)?)
         }
         Request::Write(mutations) => {
-            let mutations: Result<Vec<Mutation>, _> =
+            let mutations: Result<Arc<[Mutation]>, _> =
                 mutations.into_iter().map(Mutation::try_from).collect();
             store.write(mutations.map_err(store_failed)?).await.map_err(store_failed)?;
             Answer::Done

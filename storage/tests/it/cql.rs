@@ -152,7 +152,7 @@ async fn a_row_without_columns_exists() {
         columns: vec![None; 7],
         timestamp: 1,
     };
-    store.write(vec![mutation]).await.expect("written");
+    store.write([mutation].into()).await.expect("written");
     let query = Query {
         table: &VISITORS,
         partition,

@@ -11,7 +11,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster corpus test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ FAULT_ARGS ?=
 
 faults-cluster: build set-up-test ## break what a cluster must bear, each thing once; a table of broken promises
 	$(built)/anshin-load faults $(FAULT_ARGS)
+
+corpus: build ## keep a little of what this version writes in load-tests/corpus, for later ones to read
+	$(built)/anshin-load corpus
 
 set-up-test:
 	@scripts/set-up test

@@ -117,8 +117,9 @@ struct Choice {
 impl Choice {
     fn wants(&mut self, of: &'static str, kinds: Vec<String>) -> bool {
         let count = self.counts.entry(of).or_default();
-        let new = kinds.into_iter().fold(false, |new, kind| self.seen.insert(kind) || new);
-        let wanted = new || *count < AT_LEAST;
+        let before = self.seen.len();
+        self.seen.extend(kinds);
+        let wanted = self.seen.len() > before || *count < AT_LEAST;
         *count += usize::from(wanted);
         wanted
     }

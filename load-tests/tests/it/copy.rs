@@ -18,7 +18,7 @@ use load_tests::{
 use schemas::{time::EventTime, topic::Topic};
 use serde_json::{Value as Json, json};
 use storage::{
-    Append, Cells, Log, Query, Record, Store, Value,
+    Append, Cells, Log, Position, Query, Record, Store, Value,
     embedded::{Embedded, EmbeddedConfig, system_clock},
     rows::ALL_TABLES,
     store::Order,
@@ -88,17 +88,8 @@ async fn rows_of<S: Store>(store: &S, partitions: &Rows) -> Rows {
 }
 
 /// Where each record lies, and its bytes.
-fn bytes(records: &[Record]) -> Vec<(Topic, u16, u64, &[u8], &[u8])> {
-    let of = |record: &Record| {
-        (record.position.topic, record.position.partition.0, record.position.offset.0)
-    };
-    records
-        .iter()
-        .map(|record| {
-            let (topic, partition, offset) = of(record);
-            (topic, partition, offset, &record.key[..], &record.value[..])
-        })
-        .collect()
+fn bytes(records: &[Record]) -> Vec<(Position, &[u8], &[u8])> {
+    records.iter().map(|record| (record.position, &record.key[..], &record.value[..])).collect()
 }
 
 /// What officials see of the jobs, with the tokens that they have.

@@ -11,7 +11,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench-cluster test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench-cluster corpus test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ BENCH ?= all --out benches/CLUSTER.md
 bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 40 min
 	cargo build --release --locked --package benches
 	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
+
+corpus: build ## keep a little of what this version writes in load-tests/corpus, for later ones to read
+	$(built)/anshin-load corpus
 
 set-up-test:
 	@scripts/set-up test

@@ -12,11 +12,13 @@
 //! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
 //! | [`conformance`] | the suites that admit a backend, on anybody's servers |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
+//! | [`corpus`] | what every version wrote, and what it must still read as |
 //!
 //! It talks to loopback addresses only; but for [`conformance`], which goes where it is sent.
 
 pub mod cluster;
 pub mod conformance;
+pub mod corpus;
 pub mod demo;
 pub mod faults;
 pub mod oracle;

@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use load_tests::{
     conformance::{self, Conformance},
+    corpus,
     demo::{self, Demo},
     faults::{self, Faults},
     platform::{Channel, Platform},
@@ -41,6 +42,8 @@ enum Command {
     Conformance(Conformance),
     /// Compares what a demo recorded with its data directory; names every difference.
     Verify(Verify),
+    /// Keeps a little of what this version writes in load-tests/corpus, for later ones to read.
+    Corpus,
 }
 
 #[derive(Args)]
@@ -131,6 +134,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Replay(replay) => {
             println!("{}", replay::run(&replay).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Corpus => {
+            println!("made {}", corpus::make(&corpus::root()).await?.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify(Verify { dir }) => {

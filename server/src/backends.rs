@@ -31,6 +31,12 @@ pub enum BackendError {
     /// The directory can't be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no directory to copy from.
+    #[error("there is no data directory at {dir}: name the one that `anshin` has kept")]
+    NoDirectory {
+        /// Where none is.
+        dir: PathBuf,
+    },
     /// Kafka can't be used.
     #[error(transparent)]
     Kafka(#[from] storage::kafka::OpenError),

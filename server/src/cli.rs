@@ -213,8 +213,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                 Ok(LogPlace::Embedded(dir)) => dir,
                 _ => return Err(Failure(64, "--from must be embedded:///dir".to_owned())),
             };
+            let source = copy::open(&config, &from).await?;
             let to = backends::open(&config, system_clock()).await?;
-            let copied = copy::copy(&config, &from, &to, &mut out).await;
+            let copied = copy::copy(source, &to, &mut out).await;
             to.close().await;
             Ok(copied?)
         }

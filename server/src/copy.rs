@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     io::Write,
+    path::Path,
 };
 
 use anyhow::{Context as _, bail, ensure};
@@ -19,20 +20,29 @@ use storage::{
     table::{Table, Value},
 };
 
-use crate::{backends::Backends, config::Config};
+use crate::{
+    backends::{BackendError, Backends},
+    config::Config,
+};
 
 /// Records appended, and rows read, at a time.
 const CHUNK: usize = 1_000;
 
-/// Copies what is in the directory `from` to the configured log and store, which must be others.
+/// Opens the directory to copy from, which must be there: to open one is to make it otherwise.
+pub async fn open(config: &Config, dir: &Path) -> Result<Embedded, BackendError> {
+    if !dir.join("format").is_file() {
+        return Err(BackendError::NoDirectory { dir: dir.to_owned() });
+    }
+    let how = EmbeddedConfig { retention_days: config.retention.days, clock: system_clock() };
+    Ok(Embedded::open(dir, how).await?)
+}
+
+/// Copies what is in a directory to another log and store.
 pub async fn copy(
-    config: &Config,
-    from: &std::path::Path,
+    source: Embedded,
     to: &Backends,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
-    let how = EmbeddedConfig { retention_days: config.retention.days, clock: system_clock() };
-    let source = Embedded::open(from, how).await?;
     let copied = copy_all(&source, to, out).await;
     source.close().await;
     copied
@@ -44,10 +54,17 @@ async fn copy_all(
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     let (log, store) = (source.log(), source.store());
+    // Where the target has something else, it is found out before anything is written.
+    let mut begun = Vec::new();
+    for topic in Topic::ALL {
+        for partition in topic.all_partitions() {
+            begun.push(Begun::compare(&log, &to.log, topic, partition).await?);
+        }
+    }
     for topic in Topic::ALL {
         let mut records = 0;
-        for partition in topic.all_partitions() {
-            records += copy_partition(&log, &to.log, (topic, partition)).await?;
+        for partition in begun.extract_if(.., |begun| begun.topic == topic) {
+            records += partition.finish(&to.log).await?;
         }
         writeln!(out, "topic {topic}: {records} records, as many on both sides")?;
     }
@@ -58,48 +75,71 @@ async fn copy_all(
     Ok(())
 }
 
-/// Copies what the target does not have yet; how many records both have in the end.
-async fn copy_partition<L: Log, M: Log>(
-    from: &L,
-    to: &M,
-    (topic, partition): (Topic, Partition),
-) -> anyhow::Result<u64> {
-    let place = format!("{topic}/{}", partition.0);
-    let mut here = Through::open(from, topic, partition).await?;
-    let mut there = Through::open(to, topic, partition).await?;
-    let mut count = 0;
-    // What is there must be the beginning of what is to be copied, or all of it and more.
-    while let Some(theirs) = there.next().await? {
-        let Some(ours) = here.next().await? else { break };
-        ensure!(
-            (&ours.key, &ours.value) == (&theirs.key, &theirs.value),
-            "{place}: the target has other records: copy to topics that nobody has used"
-        );
-        count += 1;
+/// A partition whose beginning is on both sides.
+struct Begun<R> {
+    topic: Topic,
+    partition: Partition,
+    /// What the target does not have yet.
+    rest: Through<R>,
+    /// How many records it has.
+    count: u64,
+}
+
+impl<R: Reader> Begun<R> {
+    /// What is there must be the beginning of what is to be copied, or all of it and more.
+    async fn compare<L: Log<Reader = R>, M: Log>(
+        from: &L,
+        to: &M,
+        topic: Topic,
+        partition: Partition,
+    ) -> anyhow::Result<Self> {
+        let mut rest = Through::open(from, topic, partition).await?;
+        let mut there = Through::open(to, topic, partition).await?;
+        let mut count = 0;
+        while let Some(theirs) = there.next().await? {
+            let Some(ours) = rest.next().await? else { break };
+            ensure!(
+                (&ours.key, &ours.value) == (&theirs.key, &theirs.value),
+                "{topic}/{}: the target has other records: copy to topics that nobody has used",
+                partition.0
+            );
+            count += 1;
+        }
+        Ok(Self { topic, partition, rest, count })
     }
-    let mut chunk = Vec::new();
-    loop {
-        let record = here.next().await?;
-        let is_last = record.is_none();
-        chunk.extend(record.map(|record| Append { topic, key: record.key, value: record.value }));
-        if chunk.len() == CHUNK || (is_last && !chunk.is_empty()) {
-            count += chunk.len() as u64;
-            for result in to.append(std::mem::take(&mut chunk)).await {
-                // A part may be there: the next run finds out.
-                result.with_context(|| format!("{place}: run it again"))?;
+
+    /// Copies what the target does not have; how many records both have in the end.
+    async fn finish<M: Log>(self, to: &M) -> anyhow::Result<u64> {
+        let Self { topic, partition, mut rest, mut count } = self;
+        let place = format!("{topic}/{}", partition.0);
+        let mut chunk = Vec::new();
+        loop {
+            let record = rest.next().await?;
+            let is_last = record.is_none();
+            chunk.extend(record.map(|record| Append {
+                topic,
+                key: record.key,
+                value: record.value,
+            }));
+            if chunk.len() == CHUNK || (is_last && !chunk.is_empty()) {
+                count += chunk.len() as u64;
+                for result in to.append(std::mem::take(&mut chunk)).await {
+                    // A part may be there: the next run finds out.
+                    result.with_context(|| format!("{place}: run it again"))?;
+                }
+            }
+            if is_last {
+                break;
             }
         }
-        if is_last {
-            break;
+        let mut there = Through::open(to, topic, partition).await?;
+        let mut counted = 0;
+        while there.next().await?.is_some() {
+            counted += 1;
         }
+        ensure!(counted >= count, "{place}: {counted} of {count} records are there: run it again");
+        Ok(count)
     }
-    let mut there = Through::open(to, topic, partition).await?;
-    let mut counted = 0;
-    while there.next().await?.is_some() {
-        counted += 1;
-    }
-    ensure!(counted >= count, "{place}: {counted} of {count} records are there: run it again");
-    Ok(count)
 }
 
 /// The records of a partition, from its beginning to its present end.

@@ -45,7 +45,7 @@ use schemas::{
 use tokio::sync::watch;
 
 pub use self::{
-    dump::{DumpPosition, Dumped},
+    dump::{DumpPosition, Dumped, RowBytes},
     log::{EmbeddedLog, EmbeddedMember, EmbeddedReader},
     store::EmbeddedStore,
 };

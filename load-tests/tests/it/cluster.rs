@@ -3,7 +3,7 @@
 
 use load_tests::demo::{Demo, play};
 
-fn server(name: &str) -> Option<String> {
+pub fn server(name: &str) -> Option<String> {
     Some(std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run the tests through scripts/servers/with --kafka --cassandra -- cargo test")
     }))

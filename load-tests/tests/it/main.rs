@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout)]
 
 mod cluster;
+mod copy;
+mod corpus;
 mod demo;
 mod platform;
 mod receipts;

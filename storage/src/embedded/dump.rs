@@ -6,7 +6,7 @@ use super::{EmbeddedStore, Failure, options, row, row::StoredRow, writer::keyspa
 use crate::{
     error::StoreError,
     store::Mutation,
-    table::{Life, Table, Value},
+    table::{Life, Table},
 };
 
 /// Where a dump goes on: the place of a keyspace among those of the table, and the last key seen.
@@ -23,6 +23,34 @@ pub struct Dumped {
     pub rows: Vec<Vec<Mutation>>,
     /// Present where more may follow.
     pub next: Option<DumpPosition>,
+}
+
+/// A row as it lies in the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowBytes {
+    /// Partition and clustering columns.
+    pub key: Vec<u8>,
+    /// The other columns, each with the write timestamp that won.
+    pub row: Vec<u8>,
+}
+
+impl RowBytes {
+    /// The row that these writes make. All of them are of the row of the first.
+    pub fn of(writes: &[Mutation]) -> Self {
+        let (mut key, mut stored) = (Vec::new(), StoredRow::default());
+        if let Some(first) = writes.first() {
+            row::encode_key(&first.partition, &mut key);
+            row::encode_key(&first.clustering, &mut key);
+        }
+        writes.iter().for_each(|write| stored.merge(write));
+        Self { key, row: stored.encode() }
+    }
+
+    /// The writes that make the row: all its columns, with the write timestamps that won.
+    pub fn read(&self, table: &'static Table) -> Result<Vec<Mutation>, StoreError> {
+        let stored = StoredRow::decode(&self.row).map_err(Failure::into_store)?;
+        read(table, &self.key, &stored).map_err(Failure::into_store)
+    }
 }
 
 impl EmbeddedStore {
@@ -45,7 +73,6 @@ impl EmbeddedStore {
         let shared = self.shared();
         let oldest_kept = shared.oldest_kept();
         let names = keyspaces_of(&shared.db, table);
-        let columns = [table.partition, table.clustering].concat();
         let mut dumped = Dumped::default();
         let DumpPosition { keyspace: first, mut after } = from;
         for (place, name) in names.iter().enumerate().skip(first) {
@@ -62,9 +89,7 @@ impl EmbeddedStore {
                 if table.life == Life::Retained && stored.written_at() < oldest_kept {
                     continue;
                 }
-                let mut partition = row::decode_key(&columns, &key)?;
-                let clustering = partition.split_off(table.partition.len());
-                dumped.rows.push(mutations(table, &partition, &clustering, &stored));
+                dumped.rows.push(read(table, &key, &stored)?);
                 if dumped.rows.len() == limit {
                     let after = Some(key.to_vec());
                     dumped.next = Some(DumpPosition { keyspace: place, after });
@@ -77,12 +102,9 @@ impl EmbeddedStore {
 }
 
 /// The writes that make a row: one for each write timestamp in it.
-fn mutations(
-    table: &'static Table,
-    partition: &[Value],
-    clustering: &[Value],
-    stored: &StoredRow,
-) -> Vec<Mutation> {
+fn read(table: &'static Table, key: &[u8], stored: &StoredRow) -> Result<Vec<Mutation>, Failure> {
+    let mut partition = row::decode_key(&[table.partition, table.clustering].concat(), key)?;
+    let clustering = partition.split_off(table.partition.len());
     let nothing = vec![None; table.columns.len()];
     // The row is there although no column may be.
     let mut by_time = BTreeMap::from([(stored.written_at(), nothing.clone())]);
@@ -92,14 +114,12 @@ fn mutations(
             columns[place] = Some(value.clone());
         }
     }
-    by_time
-        .into_iter()
-        .map(|(timestamp, columns)| Mutation {
-            table,
-            partition: partition.to_vec(),
-            clustering: clustering.to_vec(),
-            columns,
-            timestamp,
-        })
-        .collect()
+    let writes = by_time.into_iter().map(|(timestamp, columns)| Mutation {
+        table,
+        partition: partition.clone(),
+        clustering: clustering.clone(),
+        columns,
+        timestamp,
+    });
+    Ok(writes.collect())
 }

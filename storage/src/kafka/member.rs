@@ -290,7 +290,11 @@ impl Member for KafkaMember {
             let mut stream = consumer.stream().ready_chunks(DELIVERY_RECORDS);
             tokio::select! {
                 chunk = stream.next() => {
-                    let mut records = records(self.topic, &chunk.unwrap_or_default())?;
+                    let mut records = match records(self.topic, &chunk.unwrap_or_default()) {
+                        // A consumer at its end says so here too: `changed` sees to it.
+                        Err(_) if consumer.client().fatal_error().is_some() => continue,
+                        records => records?,
+                    };
                     records.retain(|record| self.held.contains(&record.position.partition));
                     if !records.is_empty() {
                         return Ok(Delivery::Records(records));

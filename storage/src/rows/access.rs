@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use schemas::{ids::OfficialId, time::EventTime};
+use serde::Serialize;
 
 use super::{Columns, Row, blob};
 use crate::{
@@ -21,7 +22,7 @@ pub static API_TOKENS: Table = Table {
 };
 
 /// What the holder of a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Role {
     /// Another system: may draft and look.
     Service,
@@ -65,7 +66,7 @@ impl FromStr for Role {
 }
 
 /// A token of the officials' API. Tokens belong to a person: four eyes compares holders.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TokenRow {
     /// SHA-256 of the token.
     pub token_hash: [u8; 32],

@@ -11,6 +11,7 @@ use schemas::{
     sending::{ChunkNumber, Path, Way},
     time::{Epoch, EventTime},
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Columns, Row, blob, uuid_value};
@@ -56,7 +57,7 @@ pub static OUTCOMES: Table = Table {
 };
 
 /// A chunk of a job's plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ChunkKey {
     /// The job.
     pub job: JobId,
@@ -73,7 +74,7 @@ impl ChunkKey {
 }
 
 /// A part of a chunk.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PartKey {
     /// The chunk.
     pub chunk: ChunkKey,
@@ -90,7 +91,7 @@ impl PartKey {
 }
 
 /// Frozen recipients: up to 500 of one language and one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChunkRow {
     /// Which chunk.
     pub key: ChunkKey,
@@ -164,7 +165,7 @@ impl Row for ChunkRow {
 
 /// A request that is about to be made. The oldest attempt of a part fixes exclusions and bytes for
 /// all that follow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AttemptRow {
     /// Which part.
     pub part: PartKey,
@@ -215,7 +216,7 @@ impl Row for AttemptRow {
 }
 
 /// What came of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum SendResult {
     /// LINE took it (200), now or with an earlier request of the same key (409).
     Accepted,
@@ -260,7 +261,7 @@ impl SendResult {
 }
 
 /// The outcome of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutcomeRow {
     /// Which part.
     pub part: PartKey,

@@ -10,6 +10,7 @@ use schemas::{
     time::{Epoch, EventTime},
     visitor::{FriendState, Person, VisitorAction},
 };
+use serde::Serialize;
 
 use super::{Columns, Row, blob};
 use crate::{
@@ -102,7 +103,8 @@ pub async fn read_person<S: Store>(store: &S, visitor: VisitorId) -> Result<Pers
     row.map_or_else(|| Ok(Person::default()), person)
 }
 
-fn person(cells: Cells) -> Result<Person, StoreError> {
+/// Reads a person's row back. An error means that the store holds what no version of us wrote.
+pub fn person(cells: Cells) -> Result<Person, StoreError> {
     let mut columns = Columns::new(&VISITORS, cells);
     let erased_through = columns.int_or_none()?.map(EventTime);
     let undone = match columns.next() {
@@ -137,7 +139,7 @@ fn person(cells: Cells) -> Result<Person, StoreError> {
 }
 
 /// An alert that LINE accepted for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NoticeRow {
     /// The person.
     pub visitor: VisitorId,

@@ -4,6 +4,7 @@ use schemas::{
     ids::{FacilityId, VenueId},
     registry::Facility,
 };
+use serde::Serialize;
 
 use super::{Columns, Row};
 use crate::{
@@ -31,7 +32,7 @@ pub static VENUES: Table = Table {
 };
 
 /// The latest snapshot of a facility.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FacilityRow(pub Facility);
 
 impl Row for FacilityRow {
@@ -62,7 +63,7 @@ impl Row for FacilityRow {
 }
 
 /// Which facility a venue belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct VenueRow {
     /// The venue.
     pub venue: VenueId,

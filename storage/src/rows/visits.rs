@@ -7,6 +7,7 @@ use schemas::{
     scan::Scan,
     time::{Epoch, EventTime, Hour},
 };
+use serde::Serialize;
 
 use super::{Columns, Row, blob};
 use crate::{
@@ -39,7 +40,7 @@ fn venue_value(venue: VenueId) -> Value {
 }
 
 /// A scan as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScanRow {
     /// The place.
     pub venue: VenueId,
@@ -109,7 +110,7 @@ impl Row for ScanRow {
 }
 
 /// A visit as its visitor finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VisitRow {
     /// The visitor in the epoch of the scan.
     pub pseudonym: Pseudonym,

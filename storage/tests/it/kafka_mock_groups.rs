@@ -235,6 +235,86 @@ async fn a_member_that_can_not_reach_its_group_loses_its_partitions_and_comes_ba
     assert_eq!(committed(&log).await, taker.done());
 }
 
+/// A member of a process whose name survives its restart.
+async fn join_by_name(brokers: &mut Brokers) -> (KafkaLog, Taker) {
+    brokers.config.instance = Some("one".to_owned());
+    // The mock lets a group begin after three seconds: a member is not too old to be told anew.
+    brokers.config.session_timeout = Duration::from_secs(6);
+    let log = brokers.open().await;
+    append_scans(&log, 0..50).await;
+    let mut taker = Taker::join(&log).await;
+    taker.take_until_seen(0..50).await;
+    (log, taker)
+}
+
+const FENCED: Code = Code::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+
+/// A broker that was killed and is back may answer so to the only process of that name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_taken_for_its_own_double_joins_again() {
+    let mut brokers = Brokers::start();
+    let (log, mut taker) = join_by_name(&mut brokers).await;
+    // Told by a heartbeat; told so once more before it is let in again.
+    brokers.fail(Api::Heartbeat, &[FENCED]);
+    brokers.fail(Api::JoinGroup, &[FENCED; 2]);
+    taker.take_until_revoked().await;
+    taker.take_until_held(24).await;
+    taker.take_until_seen(0..50).await;
+    taker.commit_at_last().await;
+    assert_eq!(committed(&log).await, taker.done());
+    append_scans(&log, 50..60).await;
+    taker.take_until_seen(50..60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_a_member_that_is_taken_for_its_double_is_refused_and_ends_nothing() {
+    let mut brokers = Brokers::start();
+    let (log, mut taker) = join_by_name(&mut brokers).await;
+    // By the answer to the commit itself.
+    brokers.fail(Api::OffsetCommit, &[FENCED]);
+    let refused = taker.member.commit(&taker.done()).await.expect_err("refused");
+    assert_eq!(refused.kind(), Kind::Invalid, "{refused}");
+    assert_eq!(committed(&log).await, []);
+
+    // By a heartbeat before it: this consumer has come to its end, and no commit gets through.
+    brokers.fail(Api::Heartbeat, &[FENCED]);
+    let refused = patiently("a heartbeat is answered", async {
+        loop {
+            if let Err(error) = taker.member.commit(&taker.done()).await {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert_eq!(refused.kind(), Kind::Invalid, "{refused}");
+    taker.take_until_revoked().await;
+    taker.take_until_held(24).await;
+    append_scans(&log, 50..60).await;
+    taker.take_until_seen(50..60).await;
+    taker.commit_at_last().await;
+    let after: BTreeMap<Partition, Offset> = committed(&log).await.into_iter().collect();
+    assert!(taker.done().iter().all(|(partition, offset)| after[partition] == *offset));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_to_have_a_double_time_after_time_ends_and_says_what_to_do() {
+    let mut brokers = Brokers::start();
+    let (_log, mut taker) = join_by_name(&mut brokers).await;
+    brokers.fail(Api::Heartbeat, &[FENCED]);
+    brokers.fail(Api::JoinGroup, &[FENCED; 20]);
+    let ended = patiently("a member gives up", async {
+        loop {
+            match taker.member.next().await {
+                Err(error) if error.kind() != Kind::Transient => break error,
+                _ => {}
+            }
+        }
+    })
+    .await;
+    assert_eq!(ended.kind(), Kind::Fatal);
+    assert!(ended.to_string().contains("kafka.instance must differ"), "{ended}");
+}
+
 /// What a member had not let go of yet when it was dropped.
 #[derive(Clone, Copy, Debug)]
 enum Moment {

@@ -22,22 +22,30 @@ use storage::{
     },
 };
 
-/// What a record asks of the store.
-#[derive(Debug)]
-pub struct Write {
-    /// Its place in the delivery.
-    pub record: usize,
-    /// The writes, all of the one record.
+/// What some records ask of the store.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// Each record's place in the delivery, and how many of the writes are its.
+    pub records: Vec<(usize, usize)>,
+    /// The writes, record by record.
     pub mutations: Vec<Mutation>,
+}
+
+impl Writes {
+    fn push(&mut self, record: usize, mutations: impl IntoIterator<Item = Mutation>) {
+        let before = self.mutations.len();
+        self.mutations.extend(mutations);
+        self.records.push((record, self.mutations.len() - before));
+    }
 }
 
 /// What the records of one delivery come to. Every record is in exactly one place.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Scans by (venue, hour): one partition of the store each.
-    pub scans: BTreeMap<(VenueId, Hour), Vec<Write>>,
+    pub scans: BTreeMap<(VenueId, Hour), Writes>,
     /// Everything else that is written.
-    pub others: Vec<Write>,
+    pub others: Writes,
     /// Records that can't be read, by place in the delivery.
     pub rejected: Vec<(usize, RejectCause)>,
     /// Scans of an issue that was retired by then.
@@ -73,10 +81,9 @@ pub fn sort(topic: Topic, records: &[Record], registry: &Registry) -> Batch {
 impl Batch {
     /// When the scans to be written were made.
     pub fn scanned(&self) -> impl Iterator<Item = EventTime> {
-        let writes = self.scans.values().flatten();
-        writes
-            .filter_map(|write| write.mutations.first())
-            .map(|row| EventTime(row.timestamp / 1_000))
+        // Two rows of each.
+        let rows = self.scans.values().flat_map(|group| group.mutations.iter().step_by(2));
+        rows.map(|row| EventTime(row.timestamp / 1_000))
     }
 
     fn scan(&mut self, record: usize, value: &[u8], registry: &Registry) -> Result<(), WireError> {
@@ -88,17 +95,16 @@ impl Batch {
             self.retired += 1;
             return Ok(());
         }
-        let mutations =
-            vec![ScanRow::from(&scan).to_mutation(), VisitRow::from(&scan).to_mutation()];
         let hour = (scan.venue, scan.scanned_at.hour());
-        self.scans.entry(hour).or_default().push(Write { record, mutations });
+        let rows = [ScanRow::from(&scan).to_mutation(), VisitRow::from(&scan).to_mutation()];
+        self.scans.entry(hour).or_default().push(record, rows);
         Ok(())
     }
 
     fn visitor(&mut self, record: usize, value: &[u8]) -> Result<(), WireError> {
         let said = VisitorRecord::decode(value)?;
         match person_mutation(said.visitor, said.at, &said.action) {
-            Some(mutation) => self.others.push(Write { record, mutations: vec![mutation] }),
+            Some(mutation) => self.others.push(record, [mutation]),
             None => self.nothing += 1,
         }
         Ok(())
@@ -115,7 +121,7 @@ impl Batch {
             })
             .collect();
         mutations.push(FacilityRow(facility).to_mutation());
-        self.others.push(Write { record, mutations });
+        self.others.push(record, mutations);
         Ok(())
     }
 }

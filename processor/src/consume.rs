@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Deps, Error,
-    batch::{self, Batch, Write},
+    batch::{self, Batch, Writes},
     lag::Working,
     metrics,
 };
@@ -88,10 +88,10 @@ async fn write<L: Log, S: Store>(
     shutdown: &CancellationToken,
 ) -> Result<Went, Error> {
     let Batch { scans, others, mut rejected, retired, nothing } = batch;
-    let stored = scans.values().map(Vec::len).sum::<usize>() + others.len();
+    let stored = scans.values().chain([&others]).map(|group| group.records.len()).sum::<usize>();
     // Rows of one person or facility keep their order by write timestamp, whatever order they are
     // written in.
-    let groups = scans.into_values().chain((!others.is_empty()).then_some(others));
+    let groups = scans.into_values().chain((!others.records.is_empty()).then_some(others));
     let refused: Vec<Option<Vec<usize>>> = stream::iter(groups)
         .map(|group| write_group(group, &deps.store, shutdown))
         .buffer_unordered(CONCURRENT_WRITES)
@@ -115,13 +115,11 @@ async fn write<L: Log, S: Store>(
 
 /// Writes one group; the places of records that the store refuses, or `None` when we are to stop.
 async fn write_group<S: Store>(
-    group: Vec<Write>,
+    Writes { records, mutations }: Writes,
     store: &S,
     shutdown: &CancellationToken,
 ) -> Result<Option<Vec<usize>>, Error> {
-    let counts: Vec<(usize, usize)> =
-        group.iter().map(|write| (write.record, write.mutations.len())).collect();
-    let all: Arc<[Mutation]> = group.into_iter().flat_map(|write| write.mutations).collect();
+    let all: Arc<[Mutation]> = mutations.into();
     match retry("write", shutdown, || store.write(Arc::clone(&all))).await {
         Tried::Done(()) => return Ok(Some(Vec::new())),
         Tried::Stopped => return Ok(None),
@@ -131,7 +129,7 @@ async fn write_group<S: Store>(
     // One of them can't be stored. The others can.
     let mut refused = Vec::new();
     let mut rest = &all[..];
-    for (record, count) in counts {
+    for (record, count) in records {
         let (own, after) = rest.split_at(count);
         rest = after;
         let own: Arc<[Mutation]> = own.into();

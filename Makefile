@@ -3,8 +3,9 @@
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-# Where cargo puts what it builds.
+# Where cargo puts what it builds, and what it builds for tests.
 built := $(or $(CARGO_TARGET_DIR),target)/release
+tested := $(or $(CARGO_TARGET_DIR),target)/debug
 
 # For example: make demo DEMO_ARGS="--seed 7 --exit"
 DEMO_ARGS ?=
@@ -55,11 +56,12 @@ corpus: build ## keep a little of what this version writes in load-tests/corpus,
 set-up-test:
 	@scripts/set-up test
 
-test: set-up-test ## every test, on the embedded backends and on a real Kafka and Cassandra
+test: set-up-test ## every test, on the embedded backends and on a real Kafka and Cassandra; every fault once
 	scripts/test-set-up
 	scripts/test-compose
 	scripts/servers/with -- cargo test --workspace --locked
-	scripts/test-chart $(or $(CARGO_TARGET_DIR),target)/debug/anshin
+	scripts/test-chart $(tested)/anshin
+	$(tested)/anshin-load faults
 
 fmt: set-up ## format the code
 	cargo fmt --all

@@ -7,11 +7,14 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use tokio::time::Instant;
+
+use crate::children::Children;
 
 /// How long a process may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -60,6 +63,7 @@ pub struct Process {
     log: PathBuf,
     binary: PathBuf,
     child: Option<Child>,
+    children: Arc<Children>,
 }
 
 /// A port that nobody listens on now.
@@ -86,17 +90,18 @@ impl Process {
     pub fn start(&mut self) -> anyhow::Result<()> {
         self.kill();
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let child = Command::new(&self.binary)
+        let mut command = Command::new(&self.binary);
+        command
             .arg(self.part.name())
             .env_clear()
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("{} can't be started", self.binary.display()))?;
-        self.child = Some(child);
+            .stderr(log);
+        let started = self.children.spawn(&mut command);
+        let failed = || format!("{} can't be started", self.binary.display());
+        self.child = Some(started.with_context(failed)?);
         Ok(())
     }
 
@@ -195,6 +200,7 @@ impl Cluster {
         more: impl Fn(Part, usize) -> Variables,
     ) -> anyhow::Result<Self> {
         let binary = product()?;
+        let children = Arc::new(Children::new()?);
         let logs = dir.join("logs");
         std::fs::create_dir_all(&logs)?;
         let secret = dir.join("preview-secret");
@@ -231,7 +237,7 @@ impl Cluster {
                 }
                 variables.extend(more(part, number));
                 let log = logs.join(format!("{name}.log"));
-                let (binary, child) = (binary.clone(), None);
+                let (binary, child, children) = (binary.clone(), None, Arc::clone(&children));
                 processes.push(Process {
                     part,
                     number,
@@ -241,6 +247,7 @@ impl Cluster {
                     log,
                     binary,
                     child,
+                    children,
                 });
             }
         }

@@ -21,7 +21,10 @@ mod world;
 
 use std::{path::Path, time::Duration};
 
+use anyhow::{Context as _, ensure};
 use clap::Args;
+use rand::{SeedableRng, rngs::StdRng};
+use sha2::{Digest, Sha256};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::Instant,
@@ -49,10 +52,12 @@ pub struct Faults {
     /// Only rows whose names begin so; may be given several times.
     #[arg(long)]
     pub only: Vec<String>,
-    /// Decides who goes where, and when things break.
-    #[arg(long, default_value_t = 1)]
+    /// Decides who goes where, and when things break; another one each time otherwise. Each further
+    /// trial has the next.
+    #[arg(long, default_value_t = rand::random_range(1..1_000_000))]
     pub seed: u64,
-    /// Keeps servers' data, logs and spools there (a new directory); a temporary one otherwise.
+    /// Keeps servers' data, logs and spools there (a new directory); otherwise they are kept in a
+    /// temporary one where a promise is broken.
     #[arg(long)]
     pub dir: Option<std::path::PathBuf>,
 }
@@ -76,7 +81,19 @@ struct Tried {
     broken: usize,
 }
 
+/// How to try a row again.
+fn again(row: &Row, seed: u64) -> String {
+    let full = if row.nodes == Nodes::Three { "--full --trials 1 " } else { "" };
+    format!(r#"make faults-cluster FAULT_ARGS="{full}--only '{}' --seed {seed}""#, row.name)
+}
+
+/// Chance of a trial: the same whatever ran before.
+fn chance(row: &Row, seed: u64) -> StdRng {
+    StdRng::from_seed(Sha256::digest(format!("{seed} {}", row.name)).into())
+}
+
 /// Runs the rows; whether every promise was kept.
+#[allow(clippy::print_stdout)]
 pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
     let temporary = tempfile::Builder::new().prefix("anshin-faults-").tempdir()?;
     let dir = match &faults.dir {
@@ -88,14 +105,20 @@ pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
     };
     let mut terminated = signal(SignalKind::terminate())?;
     // Whatever was started ends with this future.
-    tokio::select! {
+    let kept = tokio::select! {
         kept = in_dir(faults, &dir) => kept,
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
             anyhow::bail!("interrupted")
         }
         _ = terminated.recv() => anyhow::bail!("terminated"),
+    };
+    if !matches!(kept, Ok(true)) {
+        println!("what servers and roles wrote is in {}", dir.display());
+        // Not a temporary one any more.
+        let _ = temporary.keep();
     }
+    kept
 }
 
 #[allow(clippy::print_stdout)]
@@ -103,18 +126,15 @@ async fn in_dir(faults: &Faults, dir: &Path) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let mut table = Vec::new();
     let mut broken = 0;
-    for nodes in [Nodes::One, Nodes::Three] {
+    for (nodes, name) in [(Nodes::One, "one"), (Nodes::Three, "three")] {
         let asked = |row: &&Row| row.nodes == nodes && faults.wants(row);
         let rows: Vec<&Row> = ROWS.iter().filter(asked).collect();
         // Three nodes of each take long to start.
         if !rows.is_empty() && (nodes == Nodes::One || faults.full) {
-            let dir = dir.join(match nodes {
-                Nodes::One => "one",
-                Nodes::Three => "three",
-            });
-            broken += on(nodes, (faults, &dir), &rows, &mut table).await?;
+            broken += on(nodes, (faults, &dir.join(name)), &rows, &mut table).await?;
         }
     }
+    ensure!(!table.is_empty(), "no row has such a name (those on three nodes need --full)");
     print_table(&table);
     println!("{broken} broken promises; {:.0?}", begun.elapsed());
     Ok(broken == 0)
@@ -128,47 +148,66 @@ async fn on(
     rows: &[&Row],
     table: &mut Vec<Tried>,
 ) -> anyhow::Result<usize> {
-    let begun = Instant::now();
     let of_servers = dir.join("servers");
-    let servers = Servers::start(&of_servers, nodes).await?;
-    let mut world = World::open(dir, servers, faults.seed).await?;
-    world.full = faults.full;
-    println!("servers ({nodes:?} of each) and roles are up after {:.0?}", begun.elapsed());
+    let mut servers = Servers::start(&of_servers, nodes).await?;
     let mut all = 0;
-    for row in rows {
-        let mut tried =
-            Tried { name: row.name, fault: row.fault, trials: 0, took: Duration::ZERO, broken: 0 };
-        for _ in 0..faults.trials(row) {
-            let begun = Instant::now();
-            let ran = (row.run)(&mut world).await;
-            let mut broken: Vec<String> = ran.err().map(|e| format!("{e:#}")).into_iter().collect();
-            broken.extend(world.judge().await?);
-            tried.trials += 1;
-            tried.took += begun.elapsed();
-            tried.broken += broken.len();
-            for what in broken.iter().take(SHOWN) {
-                println!("{}: BROKEN ({}): {what}", row.name, row.promise);
-            }
-            if broken.len() > SHOWN {
-                println!("{}: BROKEN: and {} more", row.name, broken.len() - SHOWN);
-            }
+    // The evenings of many trials would not fit into the time before now that is retained.
+    let in_one_world = if faults.full { 1 } else { rows.len() };
+    for (number, rows) in rows.chunks(in_one_world).enumerate() {
+        let begun = Instant::now();
+        let dir = dir.join(number.to_string());
+        let mut world = World::open(&dir, servers, faults.seed).await?;
+        world.full = faults.full;
+        println!("two processes of each role are up after {:.0?}", begun.elapsed());
+        for row in rows {
+            let tried = trials(&mut world, row, faults).await?;
+            all += tried.broken;
+            table.push(tried);
         }
-        println!(
-            "{}: {}: {} trials, {:.1?}, {} broken promises",
-            tried.name, tried.fault, tried.trials, tried.took, tried.broken
-        );
-        all += tried.broken;
-        table.push(tried);
-    }
-    for leak in world.leaks_of_servers(&of_servers)? {
-        println!("BROKEN: {leak}");
-        all += 1;
-    }
-    if let Err(error) = world.end().await {
-        println!("BROKEN: {error:#}");
-        all += 1;
+        for leak in world.leaks_of_servers(&of_servers)? {
+            println!("BROKEN: {leak}");
+            all += 1;
+        }
+        let ended;
+        (servers, ended) = world.end().await;
+        if let Err(error) = ended {
+            println!("BROKEN: {error:#}");
+            all += 1;
+        }
     }
     Ok(all)
+}
+
+/// Runs one row as often as is wished.
+#[allow(clippy::print_stdout)]
+async fn trials(world: &mut World, row: &Row, faults: &Faults) -> anyhow::Result<Tried> {
+    let mut tried =
+        Tried { name: row.name, fault: row.fault, trials: 0, took: Duration::ZERO, broken: 0 };
+    for seed in (faults.seed..).take(faults.trials(row)) {
+        let begun = Instant::now();
+        world.begin(chance(row, seed));
+        let ran = (row.run)(world).await;
+        let mut broken: Vec<String> = ran.err().map(|e| format!("{e:#}")).into_iter().collect();
+        let lost = || format!("after {}; again: {}", row.name, again(row, seed));
+        broken.extend(world.judge().await.with_context(lost)?);
+        tried.trials += 1;
+        tried.took += begun.elapsed();
+        tried.broken += broken.len();
+        for what in broken.iter().take(SHOWN) {
+            println!("{}: BROKEN ({}): {what}", row.name, row.promise);
+        }
+        if broken.len() > SHOWN {
+            println!("{}: BROKEN: and {} more", row.name, broken.len() - SHOWN);
+        }
+        if !broken.is_empty() {
+            println!("{}: again: {}", row.name, again(row, seed));
+        }
+    }
+    println!(
+        "{}: {}: {} trials, {:.1?}, {} broken promises",
+        tried.name, tried.fault, tried.trials, tried.took, tried.broken
+    );
+    Ok(tried)
 }
 
 #[allow(clippy::print_stdout)]

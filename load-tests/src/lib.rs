@@ -8,6 +8,7 @@
 //! | [`oracle`] | from what was sent: who must have got what |
 //! | [`verify`] | journal against store and against what the platform accepted |
 //! | [`replay`] | signed traffic, open loop |
+//! | [`children`] | processes that end with this one |
 //! | [`cluster`] | every role as processes of its own |
 //! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
 //! | [`conformance`] | the suites that admit a backend, on anybody's servers |
@@ -16,6 +17,7 @@
 //!
 //! It talks to loopback addresses only; but for [`conformance`], which goes where it is sent.
 
+pub mod children;
 pub mod cluster;
 pub mod conformance;
 pub mod corpus;

@@ -168,10 +168,14 @@ impl Shared {
     }
 
     /// The first or the end offset of every partition: one question to each broker.
-    fn edges(&self, topic: Topic, edge: KafkaOffset) -> Result<Vec<Offset>, LogError> {
+    fn edges(
+        &self,
+        asker: &Asker,
+        topic: Topic,
+        edge: KafkaOffset,
+    ) -> Result<Vec<Offset>, LogError> {
         let mut list = self.all_partitions(topic);
         list.set_all_offsets(edge).map_err(|e| failed("ask for bounds", &e))?;
-        let asker = self.asker(None)?;
         let answer = asker
             .offsets_for_times(list, ANSWER_WITHIN)
             .map_err(|e| failed("ask for bounds", &e))?;
@@ -189,6 +193,20 @@ impl Shared {
         edges.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| {
             LogError::new(Kind::Transient, "Kafka does not tell the bounds of every partition")
         })
+    }
+
+    fn bounds(&self, topic: Topic) -> Result<Vec<Range<Offset>>, LogError> {
+        let asker = self.asker(None)?;
+        let edges = |edge| self.edges(&asker, topic, edge);
+        let both = edges(KafkaOffset::Beginning)
+            .and_then(|starts| Ok(starts.into_iter().zip(edges(KafkaOffset::End)?)));
+        if both.is_err() {
+            // It may go on asking a broker that leads no more: librdkafka looks for the new leader
+            // where the old one says so, and one that has gone says nothing. The next question is
+            // asked by another.
+            self.askers.lock().remove(&None);
+        }
+        Ok(both?.map(|(start, end)| start..end.max(start)).collect())
     }
 
     fn committed(&self, group: Group, topic: Topic) -> Result<Vec<Option<Offset>>, LogError> {
@@ -287,12 +305,7 @@ impl Log for KafkaLog {
 
     async fn bounds(&self, topic: Topic) -> Result<Vec<Range<Offset>>, LogError> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || {
-            let starts = shared.edges(topic, KafkaOffset::Beginning)?;
-            let ends = shared.edges(topic, KafkaOffset::End)?;
-            Ok(starts.into_iter().zip(ends).map(|(start, end)| start..end.max(start)).collect())
-        })
-        .await
+        blocking(move || shared.bounds(topic)).await
     }
 
     async fn committed(&self, group: Group, topic: Topic) -> Result<Vec<Option<Offset>>, LogError> {

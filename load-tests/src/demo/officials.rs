@@ -1,6 +1,7 @@
 //! The officials of the demo: over HTTP, as their own tools would.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use storage::{any::AnyStore, rows::access::Role};
 use tokio::time::Instant;
 
-use super::{job_record, show::Show};
+use super::show::Show;
 use crate::{oracle, scenario};
 
 /// A drafter and another person who approves.
@@ -225,4 +226,17 @@ fn request(job: &scenario::Job, places: &[(String, String, i64)]) -> Value {
         "messages": record.messages,
         "reference": job.reference,
     })
+}
+
+fn job_record(id: String, job: &scenario::Job, places: &[(String, String, i64)]) -> oracle::Job {
+    let mut messages = BTreeMap::from([("ja".to_owned(), job.japanese.to_string())]);
+    messages.extend(job.english.iter().map(|text| ("en".to_owned(), text.to_string())));
+    oracle::Job {
+        id,
+        venues: job.venues.iter().map(|venue| places[*venue].0.clone()).collect(),
+        from: job.from,
+        to: job.to,
+        padding_minutes: i64::from(job.padding_minutes),
+        messages,
+    }
 }

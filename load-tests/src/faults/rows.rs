@@ -8,7 +8,10 @@ mod planning;
 mod processor;
 mod sending;
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::{servers::Nodes, world::World};
 
@@ -137,7 +140,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "C3 stopped",
-        fault: "Cassandra stopped for 8 s",
+        fault: "Cassandra stopped for 10 s",
         promise: WAITS,
         nodes: Nodes::One,
         trials: 50,
@@ -264,3 +267,27 @@ pub(super) const ROWS: &[Row] = &[
         run: |world| Box::pin(nodes::node_killed(world)),
     },
 ];
+
+/// So long a server or a link that hangs is away at least.
+const AWAY: Duration = Duration::from_secs(10);
+
+/// People come while something is away, and there is a look at it; then all is well again, and a job
+/// asks for them.
+async fn while_away(
+    (world, row): (&mut World, &str),
+    away: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+    at_least: Duration,
+    look: impl FnOnce(&mut World, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let evening = world.evening(60, row);
+    let noise = world.noise();
+    noise.more(10).await?;
+    let begun = Instant::now();
+    away(world).await?;
+    let refused = world.send(&evening).all().await?;
+    look(world, refused)?;
+    tokio::time::sleep_until(begun + at_least).await;
+    world.servers.heal().await?;
+    world.tell(&evening).await?;
+    noise.end().await
+}

@@ -5,13 +5,17 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 
 use super::proxy::Proxy;
-use crate::cluster::{Part, Variables};
+use crate::{
+    children::Children,
+    cluster::{Part, Variables},
+};
 
 /// Where the scripts that start servers are.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/servers");
@@ -59,14 +63,15 @@ pub struct Server {
     script: PathBuf,
     run: PathBuf,
     variables: Variables,
+    children: Arc<Children>,
 }
 
 impl Server {
-    fn new(kind: &str, run: PathBuf, jars: &Path, variables: &[(&str, String)]) -> Self {
+    fn new(kind: &str, run: PathBuf, with: &Fetched, variables: &[(&str, String)]) -> Self {
         let script = Path::new(SCRIPTS).join(kind).join(format!("start-{kind}.sh"));
         let set = |key: &str, value: String| (key.to_owned(), value);
         let mut all = vec![
-            set("LIB", jars.join(kind).display().to_string()),
+            set("LIB", with.jars.join(kind).display().to_string()),
             set("RUN", run.display().to_string()),
             set("HEAP", "512m".to_owned()),
         ];
@@ -74,7 +79,7 @@ impl Server {
             all.extend(std::env::var(key).ok().map(|value| set(key, value)));
         }
         all.extend(variables.iter().map(|(key, value)| set(key, value.clone())));
-        Self { script, run, variables: all }
+        Self { script, run, variables: all, children: Arc::clone(&with.children) }
     }
 
     /// Starts it, on its data where it has some, and waits until it serves.
@@ -84,25 +89,28 @@ impl Server {
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(std::fs::File::create(self.run.join("start.log"))?);
-        let status = tokio::task::spawn_blocking(move || command.status()).await??;
+        let mut script = self.children.spawn(&mut command)?;
+        let status = loop {
+            match script.try_wait()? {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
         let said = std::fs::read_to_string(self.run.join("start.log")).unwrap_or_default();
         ensure!(status.success(), "a server does not start: {said}");
         Ok(())
     }
 
-    fn pid(&self) -> anyhow::Result<String> {
-        let pid = std::fs::read_to_string(self.run.join("pid")).context("it was never started")?;
-        Ok(pid.trim().to_owned())
-    }
-
-    /// A process that has ended and was not waited for has no executable any more.
-    fn is_up(&self) -> bool {
-        self.pid().is_ok_and(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok())
+    /// Of the server, not of the script that started it; while it runs.
+    fn pid(&self) -> Option<u32> {
+        let pid = std::fs::read_to_string(self.run.join("pid")).ok()?;
+        pid.trim().parse().ok().filter(|pid| self.children.has(*pid))
     }
 
     /// `STOP` or `CONT`.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid()?]).status()?;
+        let pid = self.pid().context("it does not run")?.to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status()?;
         ensure!(sent.success(), "{name} can't be sent to a server");
         Ok(())
     }
@@ -110,19 +118,10 @@ impl Server {
     /// SIGKILL, as a machine that dies; waits until it is gone.
     pub async fn kill(&self) -> anyhow::Result<()> {
         self.signal("KILL")?;
-        while self.is_up() {
+        while self.pid().is_some() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may be gone already.
-        if let Ok(pid) = self.pid() {
-            let _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
-        }
     }
 }
 
@@ -142,36 +141,45 @@ pub struct Servers {
     links: Vec<(Part, u16, u16)>,
 }
 
-/// The directory with the jars, and Toxiproxy's binary.
-async fn fetched() -> anyhow::Result<(PathBuf, PathBuf)> {
-    let jars = match std::env::var_os("ANSHIN_TEST_JARS") {
-        Some(jars) => PathBuf::from(jars),
-        None => {
-            let mut fetch = Command::new(Path::new(SCRIPTS).join("fetch"));
-            fetch.stderr(Stdio::inherit());
-            let output = tokio::task::spawn_blocking(move || fetch.output()).await??;
-            ensure!(output.status.success(), "scripts/servers/fetch failed: see above");
-            PathBuf::from(String::from_utf8(output.stdout)?.trim())
+/// What servers are made of, and what ends them.
+struct Fetched {
+    jars: PathBuf,
+    children: Arc<Children>,
+}
+
+impl Fetched {
+    async fn new() -> anyhow::Result<Self> {
+        let children = Arc::new(Children::new()?);
+        if let Some(jars) = std::env::var_os("ANSHIN_TEST_JARS") {
+            return Ok(Self { jars: PathBuf::from(jars), children });
         }
-    };
-    let toxiproxy = std::env::var_os("ANSHIN_TEST_TOXIPROXY").map(PathBuf::from);
-    let toxiproxy = toxiproxy.unwrap_or_else(|| jars.join("toxiproxy/toxiproxy-server"));
-    Ok((jars, toxiproxy))
+        let mut fetch = Command::new(Path::new(SCRIPTS).join("fetch"));
+        let fetch = children.spawn(fetch.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+        let output = tokio::task::spawn_blocking(move || fetch.wait_with_output()).await??;
+        ensure!(output.status.success(), "scripts/servers/fetch failed: see above");
+        let jars = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+        Ok(Self { jars, children })
+    }
+
+    fn toxiproxy(&self) -> PathBuf {
+        let named = std::env::var_os("ANSHIN_TEST_TOXIPROXY").map(PathBuf::from);
+        named.unwrap_or_else(|| self.jars.join("toxiproxy/toxiproxy-server"))
+    }
 }
 
 impl Servers {
     /// Starts them in a directory.
     pub async fn start(dir: &Path, nodes: Nodes) -> anyhow::Result<Self> {
-        let (jars, toxiproxy) = fetched().await?;
-        let proxy = Proxy::start(&toxiproxy).await?;
+        let with = Fetched::new().await?;
+        let proxy = Proxy::start(&with.toxiproxy(), &with.children).await?;
         match nodes {
-            Nodes::One => Self::one(dir, &jars, proxy).await,
-            Nodes::Three => Self::three(dir, &jars, proxy).await,
+            Nodes::One => Self::one(dir, &with, proxy).await,
+            Nodes::Three => Self::three(dir, &with, proxy).await,
         }
     }
 
     /// Three nodes of each; everybody knows all of them.
-    async fn three(dir: &Path, jars: &Path, proxy: Proxy) -> anyhow::Result<Self> {
+    async fn three(dir: &Path, with: &Fetched, proxy: Proxy) -> anyhow::Result<Self> {
         const TOKENS: [i64; 3] =
             [-9_223_372_036_854_775_808, -3_074_457_345_618_258_603, 3_074_457_345_618_258_602];
         let (cql, storage) = (free_port()?, free_port()?);
@@ -185,7 +193,7 @@ impl Servers {
             kafka.push(Server::new(
                 "kafka",
                 dir.join(format!("data/kafka-{n}")),
-                jars,
+                with,
                 &[
                     ("NODE_ID", (n + 1).to_string()),
                     ("PORT", ports[n].to_string()),
@@ -198,7 +206,7 @@ impl Servers {
             cassandra.push(Server::new(
                 "cassandra",
                 dir.join(format!("data/cassandra-{n}")),
-                jars,
+                with,
                 &[
                     ("ADDRESS", format!("127.0.0.{}", n + 1)),
                     ("PORT", cql.to_string()),
@@ -225,7 +233,7 @@ impl Servers {
     }
 
     /// One node of each, and a link from every role to each of them.
-    async fn one(dir: &Path, jars: &Path, proxy: Proxy) -> anyhow::Result<Self> {
+    async fn one(dir: &Path, with: &Fetched, mut proxy: Proxy) -> anyhow::Result<Self> {
         let (port, controller) = (free_port()?, free_port()?);
         let (cql, storage) = (free_port()?, free_port()?);
         // Kafka tells clients where to go on: each role has a listener of its own, which names the
@@ -252,7 +260,7 @@ impl Servers {
         let kafka = Server::new(
             "kafka",
             dir.join("data/kafka"),
-            jars,
+            with,
             &[
                 ("PORT", port.to_string()),
                 ("CONTROLLER_PORT", controller.to_string()),
@@ -262,7 +270,7 @@ impl Servers {
         let cassandra = Server::new(
             "cassandra",
             dir.join("data/cassandra"),
-            jars,
+            with,
             &[
                 ("PORT", cql.to_string()),
                 ("STORAGE_PORT", storage.to_string()),
@@ -302,7 +310,7 @@ impl Servers {
     pub async fn heal(&self) -> anyhow::Result<()> {
         for server in self.kafka.iter().chain(&self.cassandra) {
             // Where a row has failed, it may have left one down.
-            if server.is_up() { server.signal("CONT")? } else { server.start().await? }
+            if server.pid().is_some() { server.signal("CONT")? } else { server.start().await? }
         }
         self.proxy.heal().await
     }

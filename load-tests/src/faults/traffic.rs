@@ -21,7 +21,8 @@ use crate::{
     scenario::{self, Visitor},
 };
 
-const MINUTE: i64 = 60_000;
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
 
 /// Places that jobs are about; noise is at the others.
 pub const JOB_VENUES: usize = 6;
@@ -81,7 +82,8 @@ impl Source {
     /// An evening with so many people. Some are friends, speak English, block the account, take
     /// messages back or ask to be forgotten.
     pub fn evening(&mut self, people: usize, reference: &str) -> Evening {
-        let from = self.begins + 30 * MINUTE * self.evenings as i64;
+        // Officials write no parts of a second.
+        let from = (self.begins + 30 * MINUTE * self.evenings as i64) / SECOND * SECOND;
         self.evenings += 1;
         let (mut events, mut visitors) = (Vec::new(), Vec::new());
         for n in 0..people {
@@ -233,14 +235,14 @@ impl Sending {
         Ok(())
     }
 
-    /// Begins nothing more; waits until everything begun is acknowledged. How many deliveries were
-    /// not.
-    pub async fn end(mut self) -> anyhow::Result<u64> {
+    /// Begins nothing more; waits until everything begun is acknowledged.
+    pub async fn end(self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        (&mut self.task).await?
+        self.all().await?;
+        Ok(())
     }
 
-    /// Waits until everything is acknowledged.
+    /// Waits until everything is acknowledged. How many deliveries were not.
     pub async fn all(mut self) -> anyhow::Result<u64> {
         (&mut self.task).await.context("sending ended badly")?
     }

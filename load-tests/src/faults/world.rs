@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use console::view::{JobView, ProgressView};
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use reqwest::Method;
 use schemas::topic::Topic;
 use serde_json::json;
@@ -26,7 +26,7 @@ use crate::{
     cluster::{Cluster, Part, Process, Variables},
     demo::{self, Officials},
     oracle::{self, Difference},
-    platform::{Channel, Platform, Serving, webhooks::WebhookSender},
+    platform::{self, Channel, Platform, Serving, webhooks::WebhookSender},
     scenario::{self, Scenario, Size},
     verify::{self, Record},
 };
@@ -121,6 +121,12 @@ impl World {
             dir: dir.to_owned(),
             _serving: serving,
         })
+    }
+
+    /// What is left to chance from now on.
+    pub fn begin(&mut self, mut chance: StdRng) {
+        *self.platform.faults.lock() = platform::faults::Faults::new(chance.random());
+        self.source.rng = chance;
     }
 
     /// One process.
@@ -234,6 +240,12 @@ impl World {
             self.finished.push((self.job(id)?, view.progress));
         }
         Ok(())
+    }
+
+    /// Has a job approved, and waits until it is complete.
+    pub async fn tell(&mut self, evening: &Evening) -> anyhow::Result<()> {
+        let job = self.approve(evening).await?;
+        self.completed(&job).await
     }
 
     /// A job that need not reach everybody any more.
@@ -374,11 +386,11 @@ impl World {
         demo::leaks(dir, &self.day)
     }
 
-    /// Ends every process by SIGTERM; each must end well.
-    pub async fn end(self) -> anyhow::Result<()> {
-        self.cluster.end().await?;
+    /// Ends every process by SIGTERM; each must end well. What is left are the servers.
+    pub async fn end(self) -> (Servers, anyhow::Result<()>) {
+        let ended = self.cluster.end().await;
         self.backends.close().await;
-        Ok(())
+        (self.servers, ended)
     }
 }
 

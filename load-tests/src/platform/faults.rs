@@ -39,7 +39,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
             shares: HashMap::new(),

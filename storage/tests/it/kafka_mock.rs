@@ -370,3 +370,22 @@ async fn a_producer_that_failed_for_good_is_replaced() {
     let appended = std::mem::take(&mut *appended.lock());
     all_is_there(&log, Topic::Scans, 170, &appended).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_led_is_not_asked_for_bounds_for_ever() {
+    let brokers = Brokers::start();
+    let log = brokers.open().await;
+    let lead = |broker| {
+        Topic::Scans
+            .all_partitions()
+            .for_each(|partition| brokers.lead(Topic::Scans, partition, broker));
+    };
+    lead(1);
+    log.bounds(Topic::Scans).await.expect("bounds");
+    brokers.down(1);
+    lead(2);
+    // The first question may still go to whoever led.
+    let first = log.bounds(Topic::Scans).await;
+    let second = log.bounds(Topic::Scans).await;
+    assert!(second.is_ok(), "broken: whoever leads is asked: {first:?}, {second:?}");
+}

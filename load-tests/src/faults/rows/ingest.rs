@@ -9,6 +9,7 @@ use crate::{
     cluster::Part,
     faults::{
         proxy::Toxic,
+        rows::{AWAY, while_away},
         servers::{Peer, link},
         traffic::{JOB_VENUES, Sending},
         world::{SPOOL_BYTES, World},
@@ -32,65 +33,38 @@ pub async fn killed(world: &mut World) -> anyhow::Result<()> {
         ingest.ready().await?;
     }
     sending.all().await?;
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    world.tell(&evening).await?;
+    noise.end().await
 }
 
-/// W8: people come while Kafka is away; then it is back, and a job asks for them.
-async fn while_away(
+/// W8: webhooks are acknowledged all the same, and what they said waits.
+async fn kafka_away(
     world: &mut World,
-    away: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
-    back: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
+    away: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+    at_least: Duration,
 ) -> anyhow::Result<()> {
-    let evening = world.evening(PEOPLE, "W8");
-    let noise = world.noise();
-    noise.more(10).await?;
-    away(world).await?;
-    world.send(&evening).all().await?;
-    let spooled = world.spooled(0) + world.spooled(1);
-    world.promise(spooled > 0, "webhooks were acknowledged, and no spool has them");
-    world.promise_no_leak()?;
-    back(world).await?;
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    while_away((world, "W8"), away, at_least, |world, _| {
+        let spooled = world.spooled(0) + world.spooled(1);
+        world.promise(spooled > 0, "webhooks were acknowledged, and no spool has them");
+        world.promise_no_leak()
+    })
+    .await
 }
 
 /// W8: the broker dies.
 pub async fn kafka_killed(world: &mut World) -> anyhow::Result<()> {
-    while_away(
-        world,
-        async |world| world.servers.kafka[0].kill().await,
-        async |world| world.servers.kafka[0].start().await,
-    )
-    .await
+    kafka_away(world, async |world| world.servers.kafka[0].kill().await, Duration::ZERO).await
 }
 
 /// W8: the broker hangs.
 pub async fn kafka_stopped(world: &mut World) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while_away(
-        world,
-        async |world| world.servers.kafka[0].signal("STOP"),
-        async |world| {
-            tokio::time::sleep_until(begun + Duration::from_secs(10)).await;
-            world.servers.kafka[0].signal("CONT")
-        },
-    )
-    .await
+    kafka_away(world, async |world| world.servers.kafka[0].signal("STOP"), AWAY).await
 }
 
 async fn suffers(world: &mut World, toxic: Toxic) -> anyhow::Result<()> {
     let link = link(Part::Ingest, Peer::Kafka);
-    while_away(
-        world,
-        async |world| world.servers.proxy.suffer(&link, toxic).await,
-        async |world| world.servers.proxy.heal().await,
-    )
-    .await
+    let away = async |world: &World| world.servers.proxy.suffer(&link, toxic).await;
+    kafka_away(world, away, Duration::ZERO).await
 }
 
 /// W8: nothing comes through, and nothing says so.
@@ -177,8 +151,7 @@ pub async fn spool_damaged(world: &mut World) -> anyhow::Result<()> {
         ingest.start()?;
         ingest.ready().await?;
     }
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
+    world.tell(&evening).await?;
     let after = kept(&quarantine);
     world.promise(
         after == before + 1,

@@ -39,8 +39,7 @@ async fn each(
         noise.more(10).await?;
     }
     world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    noise.end().await
 }
 
 /// P1: connections break, new ones are refused.
@@ -78,6 +77,5 @@ pub async fn terminated(world: &mut World) -> anyhow::Result<()> {
         }
     }
     world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    noise.end().await
 }

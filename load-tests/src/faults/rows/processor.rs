@@ -11,6 +11,7 @@ use crate::{
     cluster::Part,
     faults::{
         proxy::Toxic,
+        rows::{AWAY, while_away},
         servers::{Peer, link},
         world::{SESSION, World},
     },
@@ -30,10 +31,8 @@ pub async fn killed(world: &mut World) -> anyhow::Result<()> {
         world.process(Part::Processor, number)?.start()?;
     }
     sending.all().await?;
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    world.tell(&evening).await?;
+    noise.end().await
 }
 
 /// C1: it was presumed dead, another has its partitions, and it goes on with its batch.
@@ -49,10 +48,8 @@ pub async fn zombie(world: &mut World) -> anyhow::Result<()> {
         }
         world.process(Part::Processor, number)?.signal("CONT")?;
     }
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    world.tell(&evening).await?;
+    noise.end().await
 }
 
 /// C2: written by nobody, or by a later version.
@@ -80,8 +77,7 @@ pub async fn poison(world: &mut World) -> anyhow::Result<()> {
         result?;
     }
     world.send(&evening).all().await?;
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
+    world.tell(&evening).await?;
     noise.end().await?;
     let after = processor::rejected::list(&world.backends.log).await?.len();
     let rejected = after - before;
@@ -89,60 +85,34 @@ pub async fn poison(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// People come while the store is away; then it is back, and a job asks for them.
-async fn while_away(
+/// C3: webhooks don't notice.
+async fn store_away(
     world: &mut World,
-    away: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
-    back: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
+    away: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+    at_least: Duration,
 ) -> anyhow::Result<()> {
-    let evening = world.evening(PEOPLE, "C3");
-    let noise = world.noise();
-    noise.more(10).await?;
-    away(world).await?;
-    let refused = world.send(&evening).all().await?;
-    world.promise(refused == 0, format!("{refused} webhooks were refused for want of the store"));
-    back(world).await?;
-    let job = world.approve(&evening).await?;
-    world.completed(&job).await?;
-    noise.end().await?;
-    Ok(())
+    while_away((world, "C3"), away, at_least, |world, refused| {
+        let what = format!("{refused} webhooks were refused for want of the store");
+        world.promise(refused == 0, what);
+        Ok(())
+    })
+    .await
 }
 
 /// C3: the node dies.
 pub async fn store_killed(world: &mut World) -> anyhow::Result<()> {
-    while_away(
-        world,
-        async |world| world.servers.cassandra[0].kill().await,
-        async |world| world.servers.cassandra[0].start().await,
-    )
-    .await
+    store_away(world, async |world| world.servers.cassandra[0].kill().await, Duration::ZERO).await
 }
 
 /// C3: the node hangs.
 pub async fn store_stopped(world: &mut World) -> anyhow::Result<()> {
-    while_away(
-        world,
-        async |world| world.servers.cassandra[0].signal("STOP"),
-        async |world| {
-            tokio::time::sleep(Duration::from_secs(8)).await;
-            world.servers.cassandra[0].signal("CONT")
-        },
-    )
-    .await
+    store_away(world, async |world| world.servers.cassandra[0].signal("STOP"), AWAY).await
 }
 
 /// C3: answers come, but late.
 pub async fn store_late(world: &mut World) -> anyhow::Result<()> {
-    while_away(
-        world,
-        async |world| {
-            let late = Toxic::Late(5_000);
-            world.servers.proxy.suffer(&link(Part::Processor, Peer::Cql), late).await
-        },
-        async |world| {
-            tokio::time::sleep(Duration::from_secs(8)).await;
-            world.servers.proxy.heal().await
-        },
-    )
-    .await
+    let link = link(Part::Processor, Peer::Cql);
+    let late = Toxic::Late(5_000);
+    let away = async |world: &World| world.servers.proxy.suffer(&link, late).await;
+    store_away(world, away, AWAY).await
 }

@@ -106,7 +106,7 @@ pub struct SealedPlan {
     pub counts: PlanCounts,
     /// Its hash.
     pub hash: String,
-    /// The latest totals of each chunk that has any.
+    /// The totals of each chunk that has any: the latest of those that are furthest.
     pub chunks: BTreeMap<ChunkNumber, ChunkTotals>,
     /// What was decided of undecided chunks.
     pub decisions: BTreeMap<ChunkNumber, ChunkDecision>,
@@ -371,7 +371,12 @@ impl Job {
                     .iter_mut()
                     .find(|sealed| sealed.plan == *plan)
                     .ok_or(Refusal::NoSuchChunk)?;
-                sealed.chunks.extend(chunks.iter().map(|(n, totals)| (*n, *totals)));
+                for (chunk, said) in chunks {
+                    let known = sealed.chunks.entry(*chunk).or_default();
+                    if said.is_as_far_as(known) {
+                        *known = *said;
+                    }
+                }
                 Ok(())
             }
             JobEvent::Paused { cause } => {

@@ -265,6 +265,14 @@ mod tests {
         }
 
         #[test]
+        fn a_code_is_found_as_it_is_and_made_normal(before in "\\PC{0,30}", after in "\\PC{0,300}") {
+            let code = keys().code(VenueId::from_u64(7), Issue(1));
+            let text = format!("{before}。{code}。{after}");
+            let normal: String = text.nfkc().collect();
+            prop_assert_eq!(keys().find(&text), keys().find(&normal));
+        }
+
+        #[test]
         fn what_people_say_is_no_code(text in "\\PC{0,400}") {
             prop_assert!(!matches!(keys().find(&text), Found::Code(_)));
         }

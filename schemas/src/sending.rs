@@ -84,6 +84,16 @@ impl ChunkTotals {
         self.undecided += other.undecided;
         self.erased += other.erased;
     }
+
+    /// Whether they may come after `before`. People only move on: from open to undecided or left
+    /// out, and from there to what LINE has said, which stays.
+    pub fn is_as_far_as(&self, before: &ChunkTotals) -> bool {
+        let far = |totals: &ChunkTotals| {
+            let said = totals.accepted + totals.invalid;
+            (said, said + totals.undecided + totals.erased)
+        };
+        far(self) >= far(before)
+    }
 }
 
 /// A chunk as people and the API name it: `<plan>.<number>`.

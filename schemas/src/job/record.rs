@@ -94,7 +94,8 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<ChunkRef>,
     },
-    /// Where some chunks stand now. The latest of a chunk counts.
+    /// Where some chunks stand now. The latest of a chunk counts, unless it is less far than one
+    /// before: a sender that slept while another took over tells what it knew.
     Outcomes {
         /// The plan.
         plan: PlanId,

@@ -359,3 +359,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sender_that_slept_takes_nothing_back() {
+    let furthest = totals(500, 0);
+    let stale = ChunkTotals { retrying: 500, ..ChunkTotals::default() };
+    let said = [furthest, stale, ChunkTotals::default(), totals(400, 100)];
+    let events = way_to(State::Completed).into_iter().chain(said.map(|said| outcomes(1, said)));
+    let records: Vec<JobRecord> = (1..).zip(events).map(|(id, event)| record(id, event)).collect();
+    let job = replay(&records).expect("a job");
+    assert_eq!(job.plans[0].chunks[&ChunkNumber(0)], furthest);
+    assert_eq!(job.progress().accepted, 500);
+}

@@ -87,7 +87,7 @@ impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
     ) -> Result<(), LogError> {
         tokio::select! {
             current = async {
-                tokio::try_join!(self.jobs.caught_up(), self.registry.caught_up())
+                tokio::try_join!(self.jobs.caught_up_at_last(), self.registry.caught_up_at_last())
             } => { current?; }
             () = shutdown.cancelled() => return Ok(()),
         }

@@ -114,7 +114,9 @@ pub async fn run<L: Log, S: Store>(
     let registry = Follower::<L, Registry>::start(log.clone(), &shutdown);
     let spools = Follower::<L, Spools>::start(log.clone(), &shutdown);
     tokio::select! {
-        current = async { tokio::try_join!(jobs.caught_up(), registry.caught_up()) } => current?,
+        current = async {
+            tokio::try_join!(jobs.caught_up_at_last(), registry.caught_up_at_last())
+        } => current?,
         () = shutdown.cancelled() => return Ok(()),
     };
     ready.send_replace(true);

@@ -72,7 +72,7 @@ pub async fn run<L: Log, S: Store>(
     let registry = Follower::<L, Registry>::start(deps.log.clone(), &shutdown);
     // A scan of an issue that was retired must not become a row for want of having read so.
     tokio::select! {
-        current = registry.caught_up() => current?,
+        current = registry.caught_up_at_last() => current?,
         () = shutdown.cancelled() => return Ok(()),
     }
     ready.send_replace(true);

@@ -194,6 +194,19 @@ impl<L: Log, F: Fold> Follower<L, F> {
         Ok(())
     }
 
+    /// [`Follower::caught_up`], for a role that starts: what fails for the moment is tried again.
+    pub async fn caught_up_at_last(&self) -> Result<(), LogError> {
+        loop {
+            match self.caught_up().await {
+                Err(error) if matches!(error.kind(), Kind::Transient | Kind::Saturated) => {
+                    tracing::warn!(topic = F::TOPIC.name(), %error, "waiting for the log");
+                    tokio::time::sleep(RETRY).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Whether everything in the log was known to be taken in at some moment of the last `span`.
     pub fn fresh_within(&self, span: Duration) -> bool {
         self.shared.fresh_at.lock().is_some_and(|at| at.elapsed() <= span)

@@ -35,6 +35,8 @@ pub struct Shares {
     pub write_lost: f64,
     /// Reads that fail.
     pub read_fails: f64,
+    /// Questions for the bounds of a topic that fail.
+    pub bounds_fail: f64,
 }
 
 /// Decides what goes wrong.

@@ -63,7 +63,7 @@ impl Shared {
             let values: Vec<_> =
                 query.partition.iter().chain(from).chain(to).map(value::Bound::Value).collect();
             let page = connected.session.execute_single_page(&statement, values, state.clone());
-            page.await.map(Some)
+            Box::pin(page).await.map(Some)
         };
         match self.sessions.run(run).await {
             Ok(Some(page)) => Ok(page),

@@ -106,6 +106,9 @@ impl Log for ModelLog {
     }
 
     async fn bounds(&self, topic: Topic) -> Result<Vec<Range<Offset>>, LogError> {
+        if self.faults.strikes(|shares| shares.bounds_fail) {
+            return Err(LogError::new(Kind::Transient, "the bounds are not told"));
+        }
         let state = self.state.lock();
         let bounds = topic.all_partitions().map(|partition| {
             let records = state.records.get(&(topic, partition));

@@ -96,3 +96,17 @@ async fn dropping_the_last_follower_ends_it() {
     again.caught_up().await.expect("current");
     assert_eq!(again.read(|registry| registry.facilities().count()), 1);
 }
+
+#[tokio::test]
+async fn a_role_that_starts_waits_for_a_log_that_fails_for_the_moment() {
+    let faults = Faults::new(3);
+    let stop = CancellationToken::new();
+    let jobs: Follower<_, Jobs> = Follower::start(ModelLog::new(faults.clone()), &stop);
+    jobs.append(&submitted(1, 1)).await.expect("appended").expect("it counts");
+    faults.set(Shares { bounds_fail: 1.0, ..Shares::default() });
+    jobs.caught_up().await.expect_err("the log fails");
+    // The first is polled first: it fails once.
+    let (waited, ()) =
+        tokio::join!(jobs.caught_up_at_last(), async { faults.set(Shares::default()) });
+    waited.expect("broken: what passes is waited for");
+}

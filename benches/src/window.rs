@@ -107,13 +107,11 @@ impl Filled {
         };
         let newest = setting::now().plus(-HOUR_MS).hour();
         let filled = Self { store: backends.store, keyspace, partitions: rows / ROWS, newest };
-        let begun = Instant::now();
         stream::iter(0..filled.partitions)
             .map(|n| filled.fill(n))
             .buffer_unordered(FILLERS)
             .try_collect::<()>()
             .await?;
-        eprintln!("{rows} rows are written after {:.0?}", begun.elapsed());
         Ok(filled)
     }
 
@@ -160,7 +158,6 @@ fn compact(keyspace: &str) -> anyhow::Result<()> {
     let jmx = std::env::var("ANSHIN_TEST_JMX")
         .context("the table can't be compacted: ANSHIN_TEST_JMX does not name the port of a node on this machine (scripts/servers/with --jmx sets it)")?;
     let jars = std::env::var("ANSHIN_TEST_JARS").context("ANSHIN_TEST_JARS names no directory")?;
-    let begun = Instant::now();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/servers/cassandra/nodetool.sh");
     for what in ["flush", "compact"] {
         let mut nodetool = Command::new(script);
@@ -168,6 +165,5 @@ fn compact(keyspace: &str) -> anyhow::Result<()> {
         let status = nodetool.args([what, keyspace, "scans"]).status()?;
         ensure!(status.success(), "nodetool {what} failed");
     }
-    eprintln!("compacted after {:.0?}", begun.elapsed());
     Ok(())
 }

@@ -171,7 +171,7 @@ pub fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// The bytes of what [`base64`] made.
+/// The bytes of what [`base64()`] made.
 pub fn unbase64(text: &str) -> anyhow::Result<Bytes> {
     Ok(BASE64_STANDARD.decode(text)?.into())
 }

@@ -73,7 +73,7 @@ pub async fn run(pump: Pump) -> anyhow::Result<()> {
         .set("group.id", &pump.group)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "500")
+        .set("fetch.wait.max.ms", "100")
         .create()?;
     consumer.subscribe(&[&pump.topic])?;
     let mut records = consumer.stream().ready_chunks(RECORDS);

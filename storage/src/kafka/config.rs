@@ -265,8 +265,7 @@ impl KafkaConfig {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
-            // What is appended meanwhile ends the wait.
-            .set("fetch.wait.max.ms", "500")
+            .set("fetch.wait.max.ms", "100")
             .set("fetch.error.backoff.ms", "100")
             // What is fetched ahead; fetching rests while nobody takes it.
             .set("queued.min.messages", "20000")

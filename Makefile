@@ -46,7 +46,7 @@ faults-cluster: build set-up-test ## break what a cluster must bear, each thing 
 # For example: make bench-cluster BENCH="ingest --rounds 20"
 BENCH ?= all --out benches/CLUSTER.md
 
-bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 40 min
+bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 20 min
 	cargo build --release --locked --package benches
 	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
 

@@ -81,9 +81,8 @@ pub fn sort(topic: Topic, records: &[Record], registry: &Registry) -> Batch {
 impl Batch {
     /// When the scans to be written were made.
     pub fn scanned(&self) -> impl Iterator<Item = EventTime> {
-        // Two rows of each.
-        let rows = self.scans.values().flat_map(|group| group.mutations.iter().step_by(2));
-        rows.map(|row| EventTime(row.timestamp / 1_000))
+        let rows = self.scans.values().flat_map(|group| &group.mutations);
+        rows.filter(|row| row.table == ScanRow::TABLE).map(|row| EventTime(row.timestamp / 1_000))
     }
 
     fn scan(&mut self, record: usize, value: &[u8], registry: &Registry) -> Result<(), WireError> {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use schemas::topic::Topic;
+use schemas::{time::EventTime, topic::Topic};
 use storage::{Group, Log};
 use tokio_util::sync::CancellationToken;
 
@@ -40,34 +40,51 @@ impl Working {
     pub fn end(&self) {
         self.oldest.store(0, Ordering::Relaxed);
     }
+
+    /// How long ago the oldest of what is worked on was appended, in seconds; 0 for nothing.
+    pub fn age(&self, now: EventTime) -> f64 {
+        match self.oldest.load(Ordering::Relaxed) {
+            0 => 0.0,
+            oldest => (now.0 - oldest).max(0) as f64 / 1_000.0,
+        }
+    }
 }
 
-/// Shows lag until `shutdown`.
+/// Shows lag until `shutdown`, whether or not the log answers.
 pub async fn show<L: Log, S>(
     deps: &Deps<L, S>,
     all: &[Working],
     shutdown: &CancellationToken,
 ) -> Result<(), crate::Error> {
-    loop {
-        for Working { topic, oldest } in all {
-            let seconds = match oldest.load(Ordering::Relaxed) {
-                0 => 0.0,
-                oldest => ((deps.clock)().0 - oldest).max(0) as f64 / 1_000.0,
-            };
-            ::metrics::gauge!(metrics::LAG_SECONDS, "topic" => topic.name()).set(seconds);
-            // A log that does not answer is told of by whoever works with it.
-            if let Some(records) = records(&deps.log, *topic).await {
-                ::metrics::gauge!(metrics::LAG, "topic" => topic.name()).set(records as f64);
+    let ages = async {
+        loop {
+            for working in all {
+                let age = working.age((deps.clock)());
+                ::metrics::gauge!(metrics::LAG_SECONDS, "topic" => working.topic.name()).set(age);
             }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = shutdown.cancelled() => return Ok(()),
+    };
+    let counts = async {
+        loop {
+            for Working { topic, .. } in all {
+                // A log that does not answer is told of by whoever works with it.
+                if let Some(records) = records(&deps.log, *topic).await {
+                    ::metrics::gauge!(metrics::LAG, "topic" => topic.name()).set(records as f64);
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
+    };
+    tokio::select! {
+        never = ages => never,
+        never = counts => never,
+        () = shutdown.cancelled() => Ok(()),
     }
 }
 
-async fn records<L: Log>(log: &L, topic: Topic) -> Option<u64> {
+/// Records of a topic that are not done with; `None` where the log does not say.
+pub async fn records<L: Log>(log: &L, topic: Topic) -> Option<u64> {
     let committed = log.committed(Group::Processor, topic).await.ok()?;
     let bounds = log.bounds(topic).await.ok()?;
     let each = bounds.iter().zip(committed);

@@ -1,6 +1,6 @@
 //! The command line: what it says, and what the process exits with.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use schemas::{
@@ -150,6 +150,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// When all is done, members still say goodbye to their groups, and a Kafka that is away still owes
+/// answers to questions that nobody asks any more: no end waits longer for them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -163,7 +167,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(Failure(69, format!("the runtime can't start: {error}"))),
     };
-    match runtime.block_on(run(cli)) {
+    let ran = runtime.block_on(run(cli));
+    runtime.shutdown_timeout(LAST_WORDS);
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(failure),
     }

@@ -7,12 +7,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use processor::Deps;
+use processor::{
+    Deps, batch,
+    lag::{self, Working},
+};
 use schemas::{
     identity::{Pseudonym, SealedId, VisitorId},
     ids::{EventId, FacilityId, MessageHash, VenueId},
     place_code::Issue,
-    registry::{Facility, FacilityKind, RegistryRecord, Retirement, Venue},
+    registry::{Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue},
     rejected::{Original, RejectCause, Rejected},
     scan::Scan,
     time::{EventTime, HOUR_MS},
@@ -21,7 +24,7 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Append, Group, Log, Position, Reader,
+    Append, Delivery, Group, Log, Member, Position, Reader, Record,
     model::{Faults, ModelLog, ModelStore, Shares},
     rows::{
         TypedStore,
@@ -293,4 +296,53 @@ async fn what_was_rejected_is_listed_and_replayed() {
         world.run_until_done().await;
         assert_eq!(world.stored().await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_is_behind_is_told() {
+    let log = ModelLog::new(Faults::new(1));
+    // All in one partition, which has gaps.
+    let appends = [0, 10, 20].map(|n| Append {
+        topic: Topic::Scans,
+        key: scan(n).key(),
+        value: scan(n).encode(),
+    });
+    let positions = log.append(appends.to_vec()).await;
+    let [_, second, third] =
+        [0, 1, 2].map(|n| positions[n].as_ref().expect("appended").offset.next());
+    let partition = positions[1].as_ref().expect("appended").partition;
+    let working = Working::on(Topic::Scans);
+    assert_eq!(lag::records(&log, Topic::Scans).await, Some(third.0));
+    assert_eq!(working.age(EventTime(NOW)), 0.0);
+
+    let mut member = log.join(Group::Processor, Topic::Scans).await.expect("joined");
+    while !matches!(member.next().await, Ok(Delivery::Records(_))) {}
+    member.commit(&[(partition, second)]).await.expect("committed");
+    working.begin(NOW - 1_500);
+    assert_eq!(lag::records(&log, Topic::Scans).await, Some(third.0 - second.0));
+    assert_eq!(working.age(EventTime(NOW)), 1.5);
+    working.end();
+    assert_eq!(working.age(EventTime(NOW)), 0.0);
+}
+
+#[test]
+fn scans_to_be_written_are_timed_once_each() {
+    let record = |n, value| Record {
+        position: Position {
+            topic: Topic::Scans,
+            partition: Partition(0),
+            offset: Offset(u64::from(n)),
+        },
+        key: Bytes::new(),
+        value,
+        appended_at: NOW,
+    };
+    let mut records: Vec<_> = [1, 2, 4].map(|n| record(n, scan(n).encode())).into();
+    records.push(record(9, Bytes::from_static(b"nothing")));
+    let batch = batch::sort(Topic::Scans, &records, &Registry::default());
+    let mut timed: Vec<EventTime> = batch.scanned().collect();
+    timed.sort();
+    let mut scanned = [1, 2, 4].map(|n| scan(n).scanned_at);
+    scanned.sort();
+    assert_eq!(timed, scanned);
 }

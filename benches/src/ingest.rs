@@ -1,23 +1,16 @@
 //! CPU of a webhook until Kafka has it, beside a bare handler on the same topic of the same broker,
 //! in turns.
 
-use std::{
-    net::SocketAddr,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use clap::Args;
-use load_tests::{
-    cluster::{self, Part},
-    platform::Channel,
-};
+use load_tests::cluster::{self, Part};
 use schemas::topic::Topic;
 use storage::any::LogPlace;
 use tokio::{net::TcpStream, time::Instant};
 
 use crate::{
+    floor::Floor,
     sample::{cpu, median, ms},
     setting::{Servers, Setting},
     traffic::{Requests, Until, closed_loop},
@@ -25,15 +18,16 @@ use crate::{
 
 /// How it is measured.
 #[derive(Clone, Debug, Args)]
+#[group(skip)]
 pub struct Ingest {
     /// Connections, each with one request under way.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = Self::default().connections)]
     connections: usize,
     /// Turns of each.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = Self::default().rounds)]
     rounds: usize,
     /// Seconds of a turn.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = Self::default().seconds)]
     seconds: u64,
 }
 
@@ -47,26 +41,6 @@ impl Default for Ingest {
 /// of them once a day is not in these figures.
 const VISITORS: u64 = 20_000;
 const VENUES: u64 = 512;
-
-/// A process that ends with this.
-pub(crate) struct Floor(pub(crate) Child);
-
-impl Floor {
-    /// Starts this binary with a hidden subcommand.
-    pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).env("ANSHIN_BENCH_CHANNEL_SECRET", Channel::default().secret);
-        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// One turn of one of them.
 struct Turn {
@@ -107,7 +81,7 @@ pub async fn run(servers: &Servers, ingest: &Ingest) -> anyhow::Result<String> {
 
     let places = server::keys::read_places(&setting.config.keys.places_file)?;
     let requests = Arc::new(Requests::make(&places, VISITORS, VENUES)?);
-    let contestants = [(at, product), (listen, floor.0.id())];
+    let contestants = [(at, product), (listen, floor.pid())];
     for (address, _) in contestants {
         closed_loop(address, &requests, ingest.connections, Until::AllSent).await?;
     }

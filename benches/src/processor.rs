@@ -27,19 +27,20 @@ use storage::{
 use tokio::time::Instant;
 
 use crate::{
-    ingest::Floor,
+    floor::Floor,
     sample::{cpu, median},
     setting::{self, Servers, Setting},
 };
 
 /// How it is measured.
 #[derive(Clone, Debug, Args)]
+#[group(skip)]
 pub struct Processor {
     /// Scans of a turn; each makes two rows.
-    #[arg(long, default_value_t = 40_000)]
+    #[arg(long, default_value_t = Self::default().scans)]
     scans: usize,
     /// Turns of each.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = Self::default().rounds)]
     rounds: usize,
 }
 
@@ -149,7 +150,7 @@ async fn floor(servers: &Servers) -> anyhow::Result<Contestant> {
         "--keyspace",
         &keyspace,
     ])?;
-    let pid = floor.0.id();
+    let pid = floor.pid();
     let backends = server::backends::open_or_reach(&setting.config).await?;
     Ok(Contestant { backends, pid, _roles: None, _floor: Some(floor), _setting: setting })
 }

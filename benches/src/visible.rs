@@ -38,20 +38,19 @@ use crate::{sample, setting::Servers};
 
 /// How it is measured.
 #[derive(Clone, Debug, Args)]
+#[group(skip)]
 pub struct Visible {
     /// Webhooks a second, one run each, until one is more than the store bears.
-    #[arg(long, value_delimiter = ',', default_values_t = RATES)]
+    #[arg(long, value_delimiter = ',', default_values_t = Self::default().rates)]
     rates: Vec<u32>,
     /// Seconds of a run.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = Self::default().seconds)]
     seconds: u32,
 }
 
-const RATES: [u32; 6] = [250, 500, 750, 1_000, 1_500, 2_000];
-
 impl Default for Visible {
     fn default() -> Self {
-        Self { rates: RATES.to_vec(), seconds: 20 }
+        Self { rates: vec![250, 500, 750, 1_000, 1_500, 2_000], seconds: 20 }
     }
 }
 

@@ -26,15 +26,16 @@ use crate::{
 
 /// How it is measured.
 #[derive(Clone, Debug, Args)]
+#[group(skip)]
 pub struct Window {
     /// Rows of the large table.
-    #[arg(long, default_value_t = 20_000_000)]
+    #[arg(long, default_value_t = Self::default().large)]
     large: u64,
     /// Rows of the small one.
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = Self::default().small)]
     small: u64,
     /// Scans of each.
-    #[arg(long, default_value_t = 3_000)]
+    #[arg(long, default_value_t = Self::default().scans)]
     scans: usize,
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The derived order (within one variant) is the order of rows and decides ties between writes
 /// with one timestamp: integers by value, bytes and text bytewise.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Value {
     /// CQL `bigint`.
     Int(i64),

@@ -1,8 +1,11 @@
 //! Writes and deletions, in batches of one partition.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use schemas::time::{DAY_MS, EventTime};
 use scylla::{
     errors::ExecutionError,
@@ -27,9 +30,9 @@ pub(super) const BATCH_ROWS: usize = 100;
 /// partition's is a single write to them, and may be half a segment of the commit log (16 MiB).
 /// 128 KiB is what ScyllaDB allocates in one piece without complaint.
 const BATCH_BYTES: usize = 128 << 10;
-/// How many batches of one call are under way at a time. 16 in flight is where a node stopped
-/// gaining (44,000 rows/s in batches of 50).
-const BATCHES: usize = 16;
+/// How many batches of one call are under way at a time. Of large ones, 16 are where a node stopped
+/// gaining (44,000 rows/s in batches of 50); most are of a single row.
+const BATCHES: usize = 128;
 /// The longest key part that the servers take.
 const KEY_BYTES: usize = u16::MAX as usize;
 /// The largest row: well below half a segment of the commit log.
@@ -48,18 +51,19 @@ impl Shared {
                 return Err(too_large(mutation.table));
             }
         }
-        // By table and partition; within one, order does not matter.
+        // Rows of one partition next to each other. Partitions of one hash would be written in more
+        // batches than they need.
         let mut rows: Vec<&Mutation> = mutations.iter().collect();
-        rows.sort_by(|one, two| {
-            // Each table is one static.
-            let table = |row: &Mutation| std::ptr::from_ref(row.table);
-            table(one).cmp(&table(two)).then_with(|| one.partition.cmp(&two.partition))
+        rows.sort_by_cached_key(|row| {
+            let mut hasher = DefaultHasher::new();
+            (row.table.name, &row.partition).hash(&mut hasher);
+            hasher.finish()
         });
         let batches = rows
             .chunk_by(|one, two| one.table == two.table && one.partition == two.partition)
             .flat_map(split)
             .map(|rows| Work::Write(rows, now));
-        self.execute_all(batches.collect()).await
+        run_all(batches.collect(), |work| self.execute(work)).await
     }
 
     /// What a row becomes: an insert, which makes it exist, and an addition for each set.
@@ -120,26 +124,13 @@ impl Shared {
             .chunk_by(|one, two| one.table == two.table && one.partition == two.partition)
             .flat_map(|partition| partition.chunks(BATCH_ROWS))
             .map(Work::Delete);
-        self.execute_all(batches.collect()).await
-    }
-
-    /// Runs batches, some of them at a time. Stops at the first error: its caller repeats them all.
-    async fn execute_all(&self, batches: Vec<Work<'_>>) -> Result<(), StoreError> {
-        let mut batches = batches.into_iter();
-        let mut running = FuturesUnordered::new();
-        running.extend(batches.by_ref().take(BATCHES).map(|work| self.execute(work)));
-        while let Some(result) = running.next().await {
-            result?;
-            running.extend(batches.next().map(|work| self.execute(work)));
-        }
-        Ok(())
+        run_all(batches.collect(), |work| self.execute(work)).await
     }
 
     /// Runs statements of one partition: one as it is, more of them as a batch.
     async fn execute(&self, work: Work<'_>) -> Result<(), StoreError> {
         let table = work.table();
         let _permit = self.admission.admit().await?;
-        let work = &work;
         let run = |connected: Arc<Connected>| async move {
             let Some(statements) = connected.statements.of(table) else { return Ok(false) };
             run_batch(&connected, &self.bind(statements, work)).await.map(|()| true)
@@ -151,13 +142,13 @@ impl Shared {
         }
     }
 
-    fn bind<'a>(&self, statements: &'a TableStatements, work: &'a Work<'_>) -> Vec<Pending<'a>> {
+    fn bind<'a>(&self, statements: &'a TableStatements, work: Work<'a>) -> Vec<Pending<'a>> {
         match work {
             Work::Delete(rows) => rows.iter().map(|row| bind_deletion(statements, row)).collect(),
             Work::Write(rows, now) => {
                 let mut pending = Vec::with_capacity(rows.len());
-                for row in *rows {
-                    self.bind_row(statements, row, *now, &mut pending);
+                for row in rows {
+                    self.bind_row(statements, row, now, &mut pending);
                 }
                 pending
             }
@@ -166,6 +157,7 @@ impl Shared {
 }
 
 /// Rows of one partition, at least one.
+#[derive(Clone, Copy)]
 enum Work<'a> {
     Write(&'a [&'a Mutation], EventTime),
     Delete(&'a [Deletion]),
@@ -185,6 +177,51 @@ impl Work<'_> {
             Work::Delete(_) => "a deletion in",
         }
     }
+}
+
+/// Runs work. What fails for the moment is run again alone as long as other work succeeds: where one
+/// request in twenty fails, a thousand never succeed all at once.
+async fn run_all<W, F>(mut work: Vec<W>, run: impl Fn(W) -> F) -> Result<(), StoreError>
+where
+    W: Copy,
+    F: Future<Output = Result<(), StoreError>>,
+{
+    loop {
+        let before = work.len();
+        let (left, error) = run_some(work, &run).await;
+        work = left;
+        match error {
+            None => return Ok(()),
+            Some(error) => match error.kind() {
+                Kind::Transient | Kind::Saturated if work.len() < before => {}
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// Runs work until some of it fails; what is not known to be done, and the first error.
+async fn run_some<W, F>(work: Vec<W>, run: impl Fn(W) -> F) -> (Vec<W>, Option<StoreError>)
+where
+    W: Copy,
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let start = |work| run(work).map(move |result| (work, result));
+    let mut waiting = work.into_iter();
+    let mut running: FuturesUnordered<_> = waiting.by_ref().take(BATCHES).map(start).collect();
+    let (mut left, mut first) = (Vec::new(), None);
+    while let Some((work, result)) = running.next().await {
+        match result {
+            Ok(()) if first.is_none() => running.extend(waiting.next().map(start)),
+            Ok(()) => {}
+            Err(error) => {
+                left.push(work);
+                first.get_or_insert(error);
+            }
+        }
+    }
+    left.extend(waiting);
+    (left, first)
 }
 
 /// A statement and its values.
@@ -219,19 +256,18 @@ fn bind_deletion<'a>(statements: &'a TableStatements, row: &'a Deletion) -> Pend
 }
 
 /// Cuts the rows of a partition into batches.
-fn split<'a, 'm>(rows: &'a [&'m Mutation]) -> Vec<&'a [&'m Mutation]> {
-    let mut batches = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (at, row) in rows.iter().enumerate() {
-        let more = size(row);
-        if at > start && (at - start == BATCH_ROWS || bytes + more > BATCH_BYTES) {
-            batches.push(&rows[start..at]);
-            (start, bytes) = (at, 0);
-        }
-        bytes += more;
-    }
-    batches.push(&rows[start..]);
-    batches
+fn split<'a, 'm>(rows: &'a [&'m Mutation]) -> impl Iterator<Item = &'a [&'m Mutation]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = rest.iter().take(BATCH_ROWS).take_while(|row| {
+            bytes += size(row);
+            bytes <= BATCH_BYTES
+        });
+        let (batch, after) = rest.split_at(fits.count().max(1).min(rest.len()));
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// How much of a batch a row takes.
@@ -263,5 +299,51 @@ pub(super) fn unknown(table: &Table) -> StoreError {
 impl Shared {
     fn retention_ms(&self) -> i64 {
         i64::from(self.retention_days) * DAY_MS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    fn failed(kind: Kind) -> Result<(), StoreError> {
+        Err(StoreError::new(kind, "a failure"))
+    }
+
+    #[tokio::test]
+    async fn what_fails_now_and_then_is_run_again_alone() {
+        let (runs, done) = (Cell::new(0), RefCell::new(Vec::new()));
+        let run = async |work: u32| {
+            runs.set(runs.get() + 1);
+            if runs.get() % 20 == 0 {
+                return failed(Kind::Transient);
+            }
+            done.borrow_mut().push(work);
+            Ok(())
+        };
+        run_all((0..1_000).collect(), run).await.expect("all of it is done in the end");
+        let mut done = done.into_inner();
+        done.sort_unstable();
+        assert_eq!(done, Vec::from_iter(0..1_000), "everything, and nothing twice");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_away_is_told_of() {
+        let runs = Cell::new(0);
+        let run = async |_: u32| {
+            runs.set(runs.get() + 1);
+            failed(Kind::Transient)
+        };
+        let error = run_all((0..1_000).collect(), run).await.expect_err("nothing succeeds");
+        assert_eq!((error.kind(), runs.get()), (Kind::Transient, BATCHES));
+    }
+
+    #[tokio::test]
+    async fn what_can_never_succeed_is_told_of() {
+        let run = async |work: u32| if work == 7 { failed(Kind::Fatal) } else { Ok(()) };
+        let error = run_all((0..1_000).collect(), run).await.expect_err("one is fatal");
+        assert_eq!(error.kind(), Kind::Fatal);
     }
 }

@@ -13,7 +13,8 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Deletion, Delivery, Group, Kind, Log, Member, Store, StoreError,
+    Deletion, Delivery, Group, Kind, Log, Store, StoreError,
+    commits::Committing,
     retry::{Tried, retry},
     rows::{
         Row, TypedStore,
@@ -31,11 +32,11 @@ pub async fn run<L: Log, S: Store>(
     keys: &Arc<ArcSwap<KeyRing>>,
     shutdown: &CancellationToken,
 ) -> Result<(), storage::LogError> {
-    let mut member = log.join(Group::Hygiene, Topic::Visitors).await?;
+    let mut member = Committing::new(log.join(Group::Hygiene, Topic::Visitors).await?);
     loop {
         let delivery = tokio::select! {
             delivery = member.next() => delivery,
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => break,
         };
         let records = match delivery {
             Ok(Delivery::Records(records)) => records,
@@ -59,7 +60,7 @@ pub async fn run<L: Log, S: Store>(
                 Ok::<_, storage::LogError>(())
             };
             match shutdown.run_until_cancelled(forget).await {
-                None => return Ok(()),
+                None => break,
                 Some(Err(error)) if error.kind() == Kind::Fatal => return Err(error),
                 Some(_) => {}
             }
@@ -75,15 +76,10 @@ pub async fn run<L: Log, S: Store>(
                 }
             }
         }
-        let mut offsets = std::collections::BTreeMap::new();
-        for record in &records {
-            offsets.insert(record.position.partition, record.position.offset.next());
-        }
-        let offsets: Vec<_> = offsets.into_iter().collect();
-        if let Err(error) = member.commit(&offsets).await {
-            tracing::debug!(%error, "forgetting will be done once more");
-        }
+        member.done(&records);
     }
+    member.leave().await;
+    Ok(())
 }
 
 /// Deletes what a record asks for; how many scans.

@@ -22,7 +22,7 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Delivery, Group, Kind, Log, LogError, Member, Record, Store, follow::Follower,
+    Delivery, Group, Kind, Log, LogError, Record, Store, commits::Committing, follow::Follower,
     rows::people::read_person,
 };
 use tokio::sync::{Notify, Semaphore};
@@ -137,12 +137,12 @@ async fn follow<L: Log, S: Store>(
     queue: &Queue,
     shutdown: &CancellationToken,
 ) -> Result<(), LogError> {
-    let mut member = deps.log.join(Group::Receipts, topic).await?;
+    let mut member = Committing::new(deps.log.join(Group::Receipts, topic).await?);
     let mut memory = ScanMemory::default();
     loop {
         let delivery = tokio::select! {
             delivery = member.next() => delivery,
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => break,
         };
         match delivery {
             Ok(Delivery::Records(records)) => {
@@ -153,14 +153,7 @@ async fn follow<L: Log, S: Store>(
                     };
                     due.into_iter().for_each(|due| queue.push(due));
                 }
-                let mut offsets = std::collections::BTreeMap::new();
-                for record in &records {
-                    offsets.insert(record.position.partition, record.position.offset.next());
-                }
-                let offsets: Vec<_> = offsets.into_iter().collect();
-                if let Err(error) = member.commit(&offsets).await {
-                    tracing::debug!(%error, "receipts may be looked at once more");
-                }
+                member.done(&records);
             }
             Ok(Delivery::Revoked(partitions)) => memory.forget(&partitions),
             Ok(Delivery::Assigned(_)) => {}
@@ -171,6 +164,8 @@ async fn follow<L: Log, S: Store>(
             }
         }
     }
+    member.leave().await;
+    Ok(())
 }
 
 fn scanned<L: Log, S: Store>(

@@ -1,13 +1,10 @@
 //! Records → writes.
 
-use std::collections::BTreeMap;
-
 use schemas::{
-    ids::VenueId,
     registry::{Registry, RegistryRecord},
     rejected::RejectCause,
     scan::Scan,
-    time::{EventTime, Hour},
+    time::EventTime,
     topic::Topic,
     visitor::VisitorRecord,
     wire::{WireError, WireRecord},
@@ -22,30 +19,14 @@ use storage::{
     },
 };
 
-/// What some records ask of the store.
-#[derive(Debug, Default)]
-pub struct Writes {
-    /// Each record's place in the delivery, and how many of the writes are its.
-    pub records: Vec<(usize, usize)>,
-    /// The writes, record by record.
-    pub mutations: Vec<Mutation>,
-}
-
-impl Writes {
-    fn push(&mut self, record: usize, mutations: impl IntoIterator<Item = Mutation>) {
-        let before = self.mutations.len();
-        self.mutations.extend(mutations);
-        self.records.push((record, self.mutations.len() - before));
-    }
-}
-
 /// What the records of one delivery come to. Every record is in exactly one place.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Scans by (venue, hour): one partition of the store each.
-    pub scans: BTreeMap<(VenueId, Hour), Writes>,
-    /// Everything else that is written.
-    pub others: Writes,
+    /// Records that are written: each one's place in the delivery, and how many of the writes are
+    /// its.
+    pub records: Vec<(usize, usize)>,
+    /// The writes, record by record.
+    pub writes: Vec<Mutation>,
     /// Records that can't be read, by place in the delivery.
     pub rejected: Vec<(usize, RejectCause)>,
     /// Scans of an issue that was retired by then.
@@ -81,8 +62,13 @@ pub fn sort(topic: Topic, records: &[Record], registry: &Registry) -> Batch {
 impl Batch {
     /// When the scans to be written were made.
     pub fn scanned(&self) -> impl Iterator<Item = EventTime> {
-        let rows = self.scans.values().flat_map(|group| &group.mutations);
-        rows.filter(|row| row.table == ScanRow::TABLE).map(|row| EventTime(row.timestamp / 1_000))
+        let scans = self.writes.iter().filter(|row| row.table == ScanRow::TABLE);
+        scans.map(|row| EventTime(row.timestamp / 1_000))
+    }
+
+    fn write<const N: usize>(&mut self, record: usize, rows: [Mutation; N]) {
+        self.records.push((record, N));
+        self.writes.extend(rows);
     }
 
     fn scan(&mut self, record: usize, value: &[u8], registry: &Registry) -> Result<(), WireError> {
@@ -94,16 +80,17 @@ impl Batch {
             self.retired += 1;
             return Ok(());
         }
-        let hour = (scan.venue, scan.scanned_at.hour());
-        let rows = [ScanRow::from(&scan).to_mutation(), VisitRow::from(&scan).to_mutation()];
-        self.scans.entry(hour).or_default().push(record, rows);
+        self.write(
+            record,
+            [ScanRow::from(&scan).to_mutation(), VisitRow::from(&scan).to_mutation()],
+        );
         Ok(())
     }
 
     fn visitor(&mut self, record: usize, value: &[u8]) -> Result<(), WireError> {
         let said = VisitorRecord::decode(value)?;
         match person_mutation(said.visitor, said.at, &said.action) {
-            Some(mutation) => self.others.push(record, [mutation]),
+            Some(mutation) => self.write(record, [mutation]),
             None => self.nothing += 1,
         }
         Ok(())
@@ -112,15 +99,12 @@ impl Batch {
     fn registry(&mut self, record: usize, raw: &Record) -> Result<(), WireError> {
         let RegistryRecord::Facility(facility) = RegistryRecord::decode(&raw.value)?;
         let timestamp = facility.updated_at.micros();
-        let mut mutations: Vec<_> = facility
-            .venues
-            .iter()
-            .map(|venue| {
-                VenueRow { venue: venue.id, facility: facility.id, timestamp }.to_mutation()
-            })
-            .collect();
-        mutations.push(FacilityRow(facility).to_mutation());
-        self.others.push(record, mutations);
+        let before = self.writes.len();
+        self.writes.extend(facility.venues.iter().map(|venue| {
+            VenueRow { venue: venue.id, facility: facility.id, timestamp }.to_mutation()
+        }));
+        self.writes.push(FacilityRow(facility).to_mutation());
+        self.records.push((record, self.writes.len() - before));
         Ok(())
     }
 }

@@ -1,17 +1,18 @@
-//! One topic: a delivery becomes rows and rejections, then its offsets are committed.
+//! One topic: a delivery becomes rows and rejections, then its offsets may be committed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use schemas::{
     registry::Registry,
     rejected::{Original, RejectCause, Rejected},
     time::EventTime,
-    topic::{Offset, Partition, Topic},
+    topic::Topic,
     wire::WireRecord,
 };
 use storage::{
-    Append, Delivery, Group, Kind, Log, Member, Mutation, Record, Store,
+    Append, Delivery, Group, Kind, Log, Mutation, Record, Store,
+    commits::Committing,
     follow::Follower,
     retry::{Tried, retry},
 };
@@ -20,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Deps, Error,
-    batch::{self, Batch, Writes},
+    batch::{self, Batch},
     lag::Working,
     metrics,
 };
 
-/// Store partitions written at the same time.
-const CONCURRENT_WRITES: usize = 64;
+/// Records written at the same time where the rows of a delivery can't be written together.
+const RECORDS_AT_A_TIME: usize = 64;
 
 /// Whether to go on.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,11 +44,11 @@ pub async fn consume<L: Log, S: Store>(
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
     let topic = working.topic();
-    let mut member = deps.log.join(Group::Processor, topic).await?;
+    let mut member = Committing::new(deps.log.join(Group::Processor, topic).await?);
     loop {
         let delivery = tokio::select! {
             delivery = member.next() => delivery,
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => break,
         };
         let records = match delivery {
             Ok(Delivery::Records(records)) => records,
@@ -66,17 +67,15 @@ pub async fn consume<L: Log, S: Store>(
         let batch = registry.read(|registry| batch::sort(topic, &records, registry));
         let scanned: Vec<EventTime> = batch.scanned().collect();
         if write(topic, batch, &records, deps, shutdown).await? == Went::Stopped {
-            return Ok(());
+            break;
         }
         measure(&scanned, (deps.clock)());
-        let offsets = after(&records);
-        match retry_commit(&mut member, &offsets, shutdown).await? {
-            Went::Stopped => return Ok(()),
-            Went::On => {}
-        }
+        member.done(&records);
         working.end();
         ::metrics::histogram!(metrics::DURATION).record(begun.elapsed().as_secs_f64());
     }
+    member.leave().await;
+    Ok(())
 }
 
 /// Does everything that a delivery asks for.
@@ -87,60 +86,75 @@ async fn write<L: Log, S: Store>(
     deps: &Deps<L, S>,
     shutdown: &CancellationToken,
 ) -> Result<Went, Error> {
-    let Batch { scans, others, mut rejected, retired, nothing } = batch;
-    let stored = scans.values().chain([&others]).map(|group| group.records.len()).sum::<usize>();
-    // Rows of one person or facility keep their order by write timestamp, whatever order they are
-    // written in.
-    let groups = scans.into_values().chain((!others.records.is_empty()).then_some(others));
-    let refused: Vec<Option<Vec<usize>>> = stream::iter(groups)
-        .map(|group| write_group(group, &deps.store, shutdown))
-        .buffer_unordered(CONCURRENT_WRITES)
-        .try_collect()
-        .await?;
-    let mut refused_count = 0;
-    for group in refused {
-        let Some(places) = group else { return Ok(Went::Stopped) };
-        refused_count += places.len();
-        rejected.extend(places.into_iter().map(|place| (place, RejectCause::RefusedByStore)));
-    }
+    let Batch { records: written, writes, mut rejected, retired, nothing } = batch;
+    let stored = written.len();
+    let Some(refused) = store(&written, writes.into(), &deps.store, shutdown).await? else {
+        return Ok(Went::Stopped);
+    };
     let count = |result: &'static str, count: usize| {
         ::metrics::counter!(metrics::OUT, "topic" => topic.name(), "result" => result)
             .increment(count as u64);
     };
-    count("stored", stored - refused_count);
+    count("stored", stored - refused.len());
     count("retired", retired);
     count("nothing", nothing);
+    rejected.extend(refused.into_iter().map(|place| (place, RejectCause::RefusedByStore)));
     reject(rejected, records, deps, shutdown).await
 }
 
-/// Writes one group; the places of records that the store refuses, or `None` when we are to stop.
-async fn write_group<S: Store>(
-    Writes { records, mutations }: Writes,
+/// Writes rows, in whatever order: what they make is decided by their timestamps. The places of the
+/// records that the store refuses, or `None` when we are to stop.
+async fn store<S: Store>(
+    records: &[(usize, usize)],
+    rows: Arc<[Mutation]>,
     store: &S,
     shutdown: &CancellationToken,
 ) -> Result<Option<Vec<usize>>, Error> {
-    let all: Arc<[Mutation]> = mutations.into();
-    match retry("write", shutdown, || store.write(Arc::clone(&all))).await {
-        Tried::Done(()) => return Ok(Some(Vec::new())),
-        Tried::Stopped => return Ok(None),
-        Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
-        Tried::Failed(_) => {}
+    match put(Arc::clone(&rows), store, shutdown).await? {
+        Put::Stored => return Ok(Some(Vec::new())),
+        Put::Stopped => return Ok(None),
+        Put::Refused => {}
     }
     // One of them can't be stored. The others can.
-    let mut refused = Vec::new();
-    let mut rest = &all[..];
-    for (record, count) in records {
+    let mut rest = &rows[..];
+    let mut each = Vec::with_capacity(records.len());
+    for &(record, count) in records {
         let (own, after) = rest.split_at(count);
         rest = after;
-        let own: Arc<[Mutation]> = own.into();
-        match retry("write", shutdown, || store.write(Arc::clone(&own))).await {
-            Tried::Done(()) => {}
-            Tried::Stopped => return Ok(None),
-            Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
-            Tried::Failed(_) => refused.push(record),
+        each.push(put(own.into(), store, shutdown).map_ok(move |put| (record, put)));
+    }
+    let mut each = stream::iter(each).buffer_unordered(RECORDS_AT_A_TIME);
+    let mut refused = Vec::new();
+    while let Some((record, put)) = each.try_next().await? {
+        match put {
+            Put::Stored => {}
+            Put::Stopped => return Ok(None),
+            Put::Refused => refused.push(record),
         }
     }
     Ok(Some(refused))
+}
+
+/// What became of rows.
+enum Put {
+    Stored,
+    /// They can never be.
+    Refused,
+    /// Unknown: we are to stop.
+    Stopped,
+}
+
+async fn put<S: Store>(
+    rows: Arc<[Mutation]>,
+    store: &S,
+    shutdown: &CancellationToken,
+) -> Result<Put, Error> {
+    match retry("write", shutdown, || store.write(Arc::clone(&rows))).await {
+        Tried::Done(()) => Ok(Put::Stored),
+        Tried::Stopped => Ok(Put::Stopped),
+        Tried::Failed(error) if error.kind() == Kind::Fatal => Err(error.into()),
+        Tried::Failed(_) => Ok(Put::Refused),
+    }
 }
 
 /// Keeps what can't become a row, with its cause.
@@ -192,37 +206,6 @@ async fn reject<L: Log, S: Store>(
         }
     }
     Ok(Went::On)
-}
-
-async fn retry_commit<M: Member>(
-    member: &mut M,
-    offsets: &[(Partition, Offset)],
-    shutdown: &CancellationToken,
-) -> Result<Went, Error> {
-    loop {
-        match member.commit(offsets).await {
-            Ok(()) => return Ok(Went::On),
-            // The partitions are somebody else's by now, who writes the same rows again.
-            Err(error) if error.kind() == Kind::Invalid => return Ok(Went::On),
-            Err(error) if error.kind() == Kind::Fatal => return Err(error.into()),
-            Err(error) => {
-                tracing::warn!(%error, "the commit will be tried again");
-                tokio::select! {
-                    () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {}
-                    () = shutdown.cancelled() => return Ok(Went::Stopped),
-                }
-            }
-        }
-    }
-}
-
-/// The offset after the last record of each partition.
-fn after(records: &[Record]) -> Vec<(Partition, Offset)> {
-    let mut offsets = BTreeMap::new();
-    for record in records {
-        offsets.insert(record.position.partition, record.position.offset.next());
-    }
-    offsets.into_iter().collect()
 }
 
 fn measure(scanned: &[EventTime], now: EventTime) {

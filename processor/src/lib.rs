@@ -9,8 +9,8 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`consume`] | one topic: a delivery becomes rows and rejections, then its offsets are committed |
-//! | [`batch`] | records → writes, grouped by (venue, hour) |
+//! | [`consume`] | one topic: a delivery becomes rows and rejections, then its offsets may be committed |
+//! | [`batch`] | records → writes |
 //! | [`rejected`] | list and replay what was rejected |
 //! | [`lag`] | how far behind it is |
 //! | [`metrics`] | what is counted |
@@ -18,7 +18,7 @@
 //! | error | what is done |
 //! |---|---|
 //! | transient, saturated | again, with backoff and jitter, for as long as it takes; nothing is committed meanwhile |
-//! | invalid | the rows of the write are written one by one; the refused one goes to `rejected` |
+//! | invalid | each record is written by itself; the refused one goes to `rejected` |
 //! | fatal | the role ends, and with it the process; what was not committed comes again |
 //! | a record that can't be read | to `rejected`, with its cause and its bytes |
 //! | a commit refused after a rebalance | nothing: the new owner writes the same rows again |

@@ -8,7 +8,7 @@ pub const IN: &str = "processor_records_total";
 pub const OUT: &str = "processor_results_total";
 /// Records rejected, by cause.
 pub const REJECTED: &str = "processor_rejected_total";
-/// Time from a delivery to its commit.
+/// Time from a delivery to the last of its rows.
 pub const DURATION: &str = "processor_delivery_duration_seconds";
 /// From the event at LINE to the row.
 pub const SCAN_TO_ROW: &str = "scan_to_row_seconds";
@@ -22,7 +22,7 @@ pub fn describe() {
     describe_counter!(IN, "records taken in, by topic");
     describe_counter!(OUT, "records by what became of them");
     describe_counter!(REJECTED, "records rejected, by cause");
-    describe_histogram!(DURATION, Unit::Seconds, "time from a delivery to its commit");
+    describe_histogram!(DURATION, Unit::Seconds, "time from a delivery to the last of its rows");
     describe_histogram!(SCAN_TO_ROW, Unit::Seconds, "time from the event at LINE to the row");
     describe_gauge!(LAG, "records not yet done, by topic");
     describe_gauge!(LAG_SECONDS, Unit::Seconds, "age of the oldest record that is being worked on");

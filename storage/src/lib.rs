@@ -13,6 +13,7 @@
 //! | [`table`], [`rows`] | what tables are made of; every table and its typed rows |
 //! | [`error`], [`retry`] | errors by what to do about them; doing it |
 //! | [`follow`] | a topic folded into memory and kept current |
+//! | [`commits`] | a member that commits what is done a few times a second |
 //! | [`embedded`] | log and store of one machine, in one directory |
 //! | [`kafka`], [`cql`] | a log on Kafka; a store on ScyllaDB or Cassandra |
 //! | [`remote`] | a directory through the process that holds it |
@@ -27,6 +28,7 @@
 //! it has.
 
 pub mod any;
+pub mod commits;
 pub mod conformance;
 pub mod cql;
 pub mod embedded;

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -228,16 +229,35 @@ async fn every_record_ends_somewhere_whatever_goes_wrong() {
 }
 
 #[tokio::test]
+async fn what_the_store_refuses_is_rejected_and_the_rest_is_stored() {
+    let mut world = World::new(6);
+    world.store = ModelStore::new(world.faults.clone(), EventTime(NOW - HOUR_MS).micros());
+    world.put((0..100).map(|n| append(&scan(n))).collect()).await;
+    world.run_until_done().await;
+
+    let (kept, too_old): (Vec<_>, Vec<_>) =
+        (0..100).map(scan).partition(|scan| scan.scanned_at.0 >= NOW - HOUR_MS);
+    let kept: BTreeSet<_> = kept.iter().map(|s| (s.venue.as_u64(), s.scanned_at.0)).collect();
+    assert!(!kept.is_empty() && !too_old.is_empty());
+    assert_eq!(world.stored().await, kept);
+    let rejected = world.rejected().await;
+    assert_eq!(rejected.len(), too_old.len());
+    assert!(rejected.values().all(|cause| *cause == RejectCause::RefusedByStore));
+}
+
+#[tokio::test(start_paused = true)]
 async fn being_given_up_for_dead_changes_nothing() {
     let world = World::new(3);
     world.put((0..300).map(|n| append(&scan(n))).collect()).await;
     let stop = CancellationToken::new();
     let (one, two) = (world.start(&stop), world.start(&stop));
-    while world.missing(Topic::Scans).await > 0 {
+    // Some are given up before they have committed, some after it.
+    for pause in (0..40).map(|n| Duration::from_millis(n * 5)) {
         world.log.give_up(Group::Processor, Topic::Scans);
-        for _ in 0..50 {
-            tokio::task::yield_now().await;
-        }
+        tokio::time::sleep(pause).await;
+    }
+    while world.missing(Topic::Scans).await > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     stop.cancel();
     for role in [one, two] {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::children::Children;
@@ -66,9 +67,18 @@ pub struct Process {
     children: Arc<Children>,
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now. Below 32768, where the kernel takes the ports of outgoing
+/// connections from: it could give a process's port away while the process restarts.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    for _ in 0..100 {
+        let address = SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(10_000..20_000)));
+        match TcpListener::bind(address) {
+            Ok(_) => return Ok(address),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    anyhow::bail!("100 ports of this machine are in use")
 }
 
 /// Where the binary of the product is: beside this one, or where `ANSHIN_BINARY` says.

@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench-cluster corpus test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench bench-cluster corpus test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,7 +44,11 @@ faults-cluster: build set-up-test ## break what a cluster must bear, each thing 
 	$(built)/anshin-load faults $(FAULT_ARGS)
 
 # For example: make bench-cluster BENCH="ingest --rounds 20"
-BENCH ?= all --out benches/CLUSTER.md
+BENCH ?= cluster --out benches/CLUSTER.md
+
+bench: build ## measure in data directories on this machine, beside the least that could do the same: 15 min
+	cargo build --release --locked --package benches
+	$(built)/anshin-bench embedded --out benches/RESULTS.md
 
 bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 20 min
 	cargo build --release --locked --package benches

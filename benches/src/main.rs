@@ -3,7 +3,8 @@
 //!
 //! | module | what is measured | beside |
 //! |---|---|---|
-//! | [`ingest`] | CPU of a signed webhook until Kafka has it | a bare handler ([`floor::handler`]) |
+//! | [`ingest`] | CPU of a signed webhook until the log has it: Kafka, a data directory | a bare handler ([`floor::handler`]) |
+//! | [`append`] | durable appends to the embedded log | a bare group commit |
 //! | [`processor`] | rows a second and CPU of a row, Kafka → Cassandra | a bare loop ([`floor::pump`]) |
 //! | [`window`] | the scan of one hour of one place in a large table | the same in a small one |
 //! | [`visible`] | from a webhook to its rows, everything at work | nothing: the rate is raised |
@@ -11,6 +12,7 @@
 //! | [`traffic`] | signed requests from many connections | |
 #![allow(clippy::print_stdout)]
 
+mod append;
 mod floor;
 mod ingest;
 mod processor;
@@ -20,7 +22,7 @@ mod traffic;
 mod visible;
 mod window;
 
-use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -29,8 +31,8 @@ use self::setting::Servers;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures anshin on a Kafka and a CQL store that are there, beside the least that could do the
-/// same.
+/// Measures anshin beside the least that could do the same: in data directories, or on a Kafka and a
+/// CQL store that are there.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -40,20 +42,33 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything, one after the other.
-    All {
+    /// Everything in data directories on this machine, one after the other.
+    Embedded {
+        /// Writes the results there too.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Everything on servers, one after the other.
+    Cluster {
         #[command(flatten)]
         servers: Servers,
         /// Writes the results there too.
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// CPU of a webhook until Kafka has it.
+    /// CPU of a webhook until the log has it.
+    ///
+    /// On servers where they are named, in data directories otherwise.
     Ingest {
         #[command(flatten)]
-        servers: Servers,
+        servers: Option<Servers>,
         #[command(flatten)]
         ingest: ingest::Ingest,
+    },
+    /// Durable appends to the embedded log.
+    Append {
+        #[command(flatten)]
+        appends: append::Appends,
     },
     /// Rows a second and CPU of a row, from Kafka to the store.
     Processor {
@@ -63,9 +78,11 @@ enum Command {
         processor: processor::Processor,
     },
     /// The scan of one hour of one place, in a large table and in a small one.
+    ///
+    /// On servers where they are named, in data directories otherwise.
     Window {
         #[command(flatten)]
-        servers: Servers,
+        servers: Option<Servers>,
         #[command(flatten)]
         window: window::Window,
     },
@@ -100,29 +117,50 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
-        Command::All { servers, out } => {
-            let mut report = setting::machine()?;
+        Command::Embedded { out } => {
+            let machine = setting::machine("Measured on one machine", "make bench")?;
+            let sections = [
+                ingest::embedded(&ingest::Ingest::default()).await?,
+                append::run(&append::Appends::default()).await?,
+                window::embedded(&window::Window::default()).await?,
+            ];
+            report(machine, &sections, out)?;
+        }
+        Command::Cluster { servers, out } => {
+            let machine = setting::machine("Measured on a cluster", "make bench-cluster")?;
             // The table of 20 million rows comes last: its server is not what it was.
-            for section in [
-                ingest::run(&servers, &ingest::Ingest::default()).await?,
+            let sections = [
+                ingest::on_kafka(&servers, &ingest::Ingest::default()).await?,
                 processor::run(&servers, &processor::Processor::default()).await?,
                 visible::run(&servers, &visible::Visible::default()).await?,
-                window::run(&servers, &window::Window::default()).await?,
-            ] {
-                write!(report, "\n{section}")?;
-            }
-            if let Some(out) = out {
-                std::fs::write(out, report)?;
-            }
+                window::on_cql(&servers, &window::Window::default()).await?,
+            ];
+            report(machine, &sections, out)?;
         }
-        Command::Ingest { servers, ingest } => drop(ingest::run(&servers, &ingest).await?),
+        Command::Ingest { servers, ingest } => drop(match servers {
+            Some(servers) => ingest::on_kafka(&servers, &ingest).await?,
+            None => ingest::embedded(&ingest).await?,
+        }),
+        Command::Append { appends } => drop(append::run(&appends).await?),
         Command::Processor { servers, processor } => {
             drop(processor::run(&servers, &processor).await?);
         }
-        Command::Window { servers, window } => drop(window::run(&servers, &window).await?),
+        Command::Window { servers, window } => drop(match servers {
+            Some(servers) => window::on_cql(&servers, &window).await?,
+            None => window::embedded(&window).await?,
+        }),
         Command::Visible { servers, visible } => drop(visible::run(&servers, &visible).await?),
         Command::FloorHandler(handler) => floor::handler::run(handler).await?,
         Command::FloorPump(pump) => floor::pump::run(pump).await?,
+    }
+    Ok(())
+}
+
+/// Writes what was printed into a file, if there is to be one.
+fn report(machine: String, sections: &[String], out: Option<PathBuf>) -> anyhow::Result<()> {
+    if let Some(out) = out {
+        let sections = sections.iter().map(|section| format!("\n{section}"));
+        std::fs::write(out, machine + &sections.collect::<String>())?;
     }
     Ok(())
 }

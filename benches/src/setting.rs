@@ -1,6 +1,6 @@
 //! Servers that are there, and what a bench has on them: topics and a keyspace of its own, keys.
 
-use std::{fmt::Write as _, process::Command};
+use std::{fmt::Write as _, path::Path, process::Command};
 
 use clap::Args;
 use load_tests::{
@@ -39,15 +39,37 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Makes them.
+    /// Makes them on servers.
     pub async fn open(servers: &Servers) -> anyhow::Result<Self> {
+        let setting = Self::make(|_| {
+            servers
+                .names()
+                .variables()
+                .into_iter()
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect()
+        })?;
+        server::migrate::migrate(&setting.config, false, &mut Vec::new()).await?;
+        Ok(setting)
+    }
+
+    /// Makes them in a data directory.
+    pub fn embedded() -> anyhow::Result<Self> {
+        Self::make(|dir| {
+            let data = format!("embedded://{}", dir.join("data").display());
+            vec![("ANSHIN__LOG__URL", data.clone()), ("ANSHIN__STORE__URL", data)]
+        })
+    }
+
+    fn make(place: impl FnOnce(&Path) -> Vec<(&'static str, String)>) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("anshin-bench-").tempdir()?;
         let nobody = "http://127.0.0.1:9";
-        let variables = demo::variables(dir.path(), nobody, &servers.names().variables());
+        let place = place(dir.path());
+        let place: Vec<_> = place.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables = demo::variables(dir.path(), nobody, &place);
         let config = server::Config::load(None, variables.clone().into_iter())?;
         let keys = &config.keys;
         server::keys::init(&keys.file, &keys.places_file, now(), config.retention.days)?;
-        server::migrate::migrate(&config, false, &mut Vec::new()).await?;
         Ok(Self { variables, config, dir })
     }
 
@@ -63,7 +85,7 @@ pub fn now() -> EventTime {
 }
 
 /// What the figures were measured on.
-pub fn machine() -> anyhow::Result<String> {
+pub fn machine(title: &str, command: &str) -> anyhow::Result<String> {
     let read = |path: &str, key: &str| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(key));
@@ -72,14 +94,11 @@ pub fn machine() -> anyhow::Result<String> {
     let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
     let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let mut text = String::new();
-    writeln!(text, "# Measured on a cluster\n")?;
+    writeln!(text, "# {title}\n")?;
+    writeln!(text, "Written by `{command}`. What counts are the ratios, each inside one run.\n")?;
     writeln!(
         text,
-        "Written by `make bench-cluster`. What counts are the ratios, each inside one run.\n"
-    )?;
-    writeln!(
-        text,
-        "- {} cores of {}, {} of memory; Kafka, Cassandra, the product and what drives it share them",
+        "- {} cores of {}, {} of memory; whatever takes part shares them",
         std::thread::available_parallelism()?,
         read("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unnamed processor".to_owned()),
         read("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".to_owned()),

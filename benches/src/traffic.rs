@@ -1,4 +1,4 @@
-//! Signed requests from many connections, each with one request under way: closed loop.
+//! Signed requests from many connections, each with one request under way at most.
 //!
 //! Written to sockets as they are, so that the driver takes as little of the machine as it can.
 
@@ -54,15 +54,25 @@ impl Requests {
     }
 }
 
-/// What a closed loop came to.
+/// What a load came to.
 pub struct Load {
     /// Requests answered 200. There were no other answers.
     pub answered: u64,
-    /// From writing a request to its answer, in µs.
+    /// From the moment at which a request was meant to leave to its answer, in µs. That this driver
+    /// was late does not count, that an earlier answer was late does.
     pub latency: Histogram<u64>,
 }
 
-/// When a closed loop ends.
+/// When requests leave.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// Each once the one before on its connection is answered: closed loop.
+    Closed,
+    /// So many a second over all connections, whatever is answered: open loop.
+    Open(u32),
+}
+
+/// When a load ends.
 #[derive(Clone, Copy)]
 pub enum Until {
     /// After so long.
@@ -72,16 +82,20 @@ pub enum Until {
 }
 
 /// Sends requests over so many connections.
-pub async fn closed_loop(
+pub async fn load(
     address: SocketAddr,
     requests: &Arc<Requests>,
     connections: usize,
+    pace: Pace,
     until: Until,
 ) -> anyhow::Result<Load> {
     let mut tasks = tokio::task::JoinSet::new();
+    let begun = Instant::now();
     for first in 0..connections {
         let requests = Arc::clone(requests);
-        tasks.spawn(async move { one(address, &requests, (first, connections), until).await });
+        let one =
+            async move { one(address, &requests, (first, connections), begun, pace, until).await };
+        tasks.spawn(one);
     }
     let mut load = Load { answered: 0, latency: sample::latencies() };
     while let Some(one) = tasks.join_next().await {
@@ -96,13 +110,14 @@ async fn one(
     address: SocketAddr,
     requests: &Requests,
     (first, step): (usize, usize),
+    begun: Instant,
+    pace: Pace,
     until: Until,
 ) -> anyhow::Result<Load> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut answer = Vec::with_capacity(1_024);
     let mut load = Load { answered: 0, latency: sample::latencies() };
-    let begun = Instant::now();
     for n in (first..).step_by(step) {
         let over = match until {
             Until::Over(length) => begun.elapsed() >= length,
@@ -111,7 +126,16 @@ async fn one(
         if over {
             break;
         }
-        let sent = Instant::now();
+        let mut meant = Instant::now();
+        if let Pace::Open(rate) = pace {
+            let at = begun + Duration::from_secs(1) * u32::try_from(n)? / rate;
+            if at > meant {
+                tokio::time::sleep_until(at).await;
+                meant = Instant::now();
+            } else {
+                meant = at;
+            }
+        }
         stream.write_all(&requests.0[n % requests.len()]).await?;
         answer.clear();
         while !answer.ends_with(b"\r\n\r\n") {
@@ -121,7 +145,7 @@ async fn one(
         let head = std::str::from_utf8(&answer).context("an answer is text")?;
         ensure!(head.starts_with("HTTP/1.1 200 "), "a webhook was answered: {head}");
         load.answered += 1;
-        sample::record(&mut load.latency, sent.elapsed());
+        sample::record(&mut load.latency, meant.elapsed());
     }
     Ok(load)
 }

@@ -2,7 +2,8 @@
 //! the stand-in for LINE all on this machine.
 //!
 //! Latency counts from the moment a webhook was meant to leave. Every tenth scan is looked for, in
-//! both tables, until it is there.
+//! both tables, until it is there. Visitors are friends of the account who have written today: the
+//! record of that, and a second look at people who seem to be none, are in the warm-up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -54,6 +55,8 @@ impl Default for Visible {
     }
 }
 
+/// Different visitors, who come again and again.
+const VISITORS: u64 = 5_000;
 /// Of so many scans, one is looked for.
 const LOOKED_FOR: u64 = 10;
 /// How often.
@@ -79,10 +82,11 @@ pub async fn run(servers: &Servers, visible: &Visible) -> anyhow::Result<String>
         stage,
         keys,
     };
+    run.befriend().await?;
     let (rate, seconds) = WARM_UP;
     run.at(rate, seconds, 0).await?;
     let mut text = format!(
-        "## From a webhook to its rows\n\nOpen loop, {} s at each rate, two processes of each role; ms from the intended moment.\n\n\
+        "## From a webhook to its rows\n\nOpen loop, {} s at each rate, two processes of each role, {VISITORS} visitors who are friends; ms from the intended moment.\n\n\
          | webhooks/s | 200: p50 | p99 | max | rows: p50 | p99 | max |\n|---|---|---|---|---|---|---|\n",
         visible.seconds
     );
@@ -118,6 +122,10 @@ struct Run {
     venues: Vec<VenueId>,
 }
 
+fn user(n: u64) -> String {
+    format!("U{n:032x}")
+}
+
 /// What was seen at one rate.
 struct Seen {
     answered: Histogram<u64>,
@@ -125,7 +133,20 @@ struct Seen {
 }
 
 impl Run {
-    /// One rate; visitors are numbered from `first`.
+    /// Everybody adds the account.
+    async fn befriend(&self) -> anyhow::Result<()> {
+        for first in (0..VISITORS).step_by(100) {
+            let at = self.stage.platform.clock.now();
+            let follow = |n| Event::new(user(n), at, What::Follow);
+            let events: Vec<Event> = (first..first + 100).map(follow).collect();
+            let delivery =
+                self.stage.sender.deliver(&events, Redelivery::First, Instant::now()).await;
+            ensure!(delivery.status == 200, "a webhook was answered {}", delivery.status);
+        }
+        Ok(())
+    }
+
+    /// One rate; messages are numbered from `first`.
     async fn at(&self, rate: u32, seconds: u32, first: u64) -> anyhow::Result<Seen> {
         let mut seen = Seen { answered: sample::latencies(), visible: sample::latencies() };
         let mut tasks: JoinSet<anyhow::Result<(Duration, Option<Duration>)>> = JoinSet::new();
@@ -133,11 +154,11 @@ impl Run {
         for n in 0..u64::from(rate) * u64::from(seconds) {
             let meant_for = begun + Duration::from_secs(1) * u32::try_from(n)? / rate;
             tokio::time::sleep_until(meant_for).await;
-            let (visitor, place) = (first + n, usize::try_from(n)? % self.texts.len());
-            let message = (500_000_000_000_000_000 + visitor).to_string();
+            let (visitor, place) = (n % VISITORS, usize::try_from(n)? % self.texts.len());
+            let message = (500_000_000_000_000_000 + first + n).to_string();
             let at = self.stage.platform.clock.now();
             let what = What::Text { message, text: self.texts[place].clone() };
-            let event = Event::new(format!("U{visitor:032x}"), at, what);
+            let event = Event::new(user(visitor), at, what);
             let (sender, store) = (self.stage.sender.clone(), self.store.clone());
             let (keys, venue) = (Arc::clone(&self.keys), self.venues[place]);
             tasks.spawn(async move {

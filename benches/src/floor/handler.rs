@@ -1,6 +1,7 @@
-//! A bare webhook handler: HMAC, serde_json, one record to Kafka with acks=all, 200.
+//! A bare webhook handler: HMAC, serde_json, one record to Kafka with acks=all or to a data directory
+//! of the product's, 200.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -14,8 +15,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::Args;
 use hmac::{Hmac, KeyInit, Mac};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use schemas::topic::Topic;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use storage::{
+    Append, Log,
+    embedded::{Embedded, EmbeddedConfig, EmbeddedLog},
+};
 
 /// Where it listens and sends.
 #[derive(Clone, Debug, Args)]
@@ -24,11 +30,14 @@ pub struct Handler {
     #[arg(long)]
     pub listen: SocketAddr,
     /// Brokers.
-    #[arg(long)]
-    pub kafka: String,
+    #[arg(long, requires = "topic")]
+    pub kafka: Option<String>,
     /// The topic.
     #[arg(long)]
-    pub topic: String,
+    pub topic: Option<String>,
+    /// A data directory, made where it is not there.
+    #[arg(long, conflicts_with = "kafka", required_unless_present = "kafka")]
+    pub dir: Option<PathBuf>,
     /// The channel's secret.
     #[arg(long, env = "ANSHIN_BENCH_CHANNEL_SECRET")]
     pub secret: String,
@@ -36,8 +45,12 @@ pub struct Handler {
 
 struct App {
     mac: Hmac<Sha256>,
-    producer: FutureProducer,
-    topic: String,
+    log: To,
+}
+
+enum To {
+    Kafka(FutureProducer, String),
+    Directory(EmbeddedLog),
 }
 
 #[derive(Deserialize)]
@@ -84,14 +97,23 @@ struct Visit<'a> {
 
 /// Serves until it is killed.
 pub async fn run(handler: Handler) -> anyhow::Result<()> {
-    let producer = super::client(&handler.kafka)
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "0")
-        .create()?;
+    let log = match handler.dir {
+        Some(dir) => {
+            let embedded = Embedded::open(dir, EmbeddedConfig::default()).await?;
+            To::Directory(embedded.log())
+        }
+        None => {
+            let producer = super::client(&handler.kafka.unwrap_or_default())
+                .set("enable.idempotence", "true")
+                .set("acks", "all")
+                .set("compression.type", "lz4")
+                .set("linger.ms", "0")
+                .create()?;
+            To::Kafka(producer, handler.topic.unwrap_or_default())
+        }
+    };
     let mac = Hmac::new_from_slice(handler.secret.as_bytes())?;
-    let app = Arc::new(App { mac, producer, topic: handler.topic });
+    let app = Arc::new(App { mac, log });
     let router = Router::new().route("/webhook", post(webhook)).with_state(app);
     let listener = tokio::net::TcpListener::bind(handler.listen).await?;
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -118,13 +140,29 @@ async fn webhook(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
             at: event.timestamp,
         };
         let Ok(value) = serde_json::to_vec(&visit) else { return StatusCode::BAD_REQUEST };
-        let record = FutureRecord::to(&app.topic).key(visit.user).payload(&value);
-        let Ok(sent) = app.producer.send_result(record) else {
-            return StatusCode::SERVICE_UNAVAILABLE;
-        };
-        if !matches!(sent.await, Ok(Ok(_))) {
+        if !app.log.append(visit.user, value).await {
             return StatusCode::SERVICE_UNAVAILABLE;
         }
     }
     StatusCode::OK
+}
+
+impl To {
+    /// Whether the log has it.
+    async fn append(&self, user: &str, value: Vec<u8>) -> bool {
+        match self {
+            To::Kafka(producer, topic) => {
+                let record = FutureRecord::to(topic).key(user).payload(&value);
+                match producer.send_result(record) {
+                    Ok(sent) => matches!(sent.await, Ok(Ok(_))),
+                    Err(_) => false,
+                }
+            }
+            To::Directory(log) => {
+                let key = Bytes::copy_from_slice(user.as_bytes());
+                let append = Append { topic: Topic::Scans, key, value: value.into() };
+                log.append(vec![append]).await.iter().all(Result::is_ok)
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use load_tests::{
     conformance::{self, Conformance},
     corpus,
+    crash::{self, Crash},
     demo::{self, Demo},
     faults::{self, Faults},
     platform::{Channel, Platform},
@@ -31,6 +32,9 @@ enum Command {
     Demo(Demo),
     /// Breaks one thing at a time on a small cluster of its own; names every broken promise.
     Faults(Faults),
+    /// Kills a process that plays every role on a directory of its own, at kill points and at random
+    /// moments, starts it again, and counts; names every broken promise.
+    Crash(Crash),
     /// Starts two processes of each role on a Kafka and a CQL store that are there, and a stand-in
     /// for LINE; leaves them up.
     Cluster(ClusterUp),
@@ -107,6 +111,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Faults(faults) => {
             let kept = faults::run(&faults).await?;
+            Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Crash(crash) => {
+            let kept = crash::run(&crash).await?;
             Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Cluster(ClusterUp { kafka, cql, copies, dir }) => {

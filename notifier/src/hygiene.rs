@@ -13,7 +13,7 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Deletion, Delivery, Group, Kind, Log, Member, Store, StoreError,
+    Deletion, Delivery, Group, Kind, Log, Member, Store, StoreError, kill_point,
     retry::{Tried, retry},
     rows::{
         Row, TypedStore,
@@ -130,6 +130,9 @@ async fn forget<S: Store>(
             });
         }
         store.delete(deletions).await?;
+        if count > 0 {
+            kill_point!("K29 half forgotten");
+        }
     }
     Ok(count)
 }

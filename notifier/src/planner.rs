@@ -13,7 +13,9 @@ use schemas::{
     spool::Spools,
 };
 use sha2::{Digest, Sha256};
-use storage::{Kind, Log, LogError, Store, StoreError, follow::Follower, rows::ledger::ChunkKey};
+use storage::{
+    Kind, Log, LogError, Store, StoreError, follow::Follower, kill_point, rows::ledger::ChunkKey,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -239,8 +241,12 @@ impl<L: Log, S: Store> Planner<L, S> {
             }
         }
         let event = JobEvent::Sealed { plan, sweep: job.sweep, counts, hash, again };
+        kill_point!("K19 planned, not sealed");
         match self.book.append(job.id, event).await {
-            Ok(_) => Ok(Planned::Sealed),
+            Ok(_) => {
+                kill_point!("K20 sealed");
+                Ok(Planned::Sealed)
+            }
             // Somebody else sealed first, or the job was stopped meanwhile.
             Err(AppendError::Refused(_)) => Ok(Planned::GivenUp),
             Err(error) => Err(error.into()),

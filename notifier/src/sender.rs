@@ -17,7 +17,7 @@ use schemas::{
 };
 use sha2::{Digest, Sha256};
 use storage::{
-    Log, Store, StoreError,
+    Log, Store, StoreError, kill_point,
     retry::{Tried, retry},
     rows::{
         TypedStore,
@@ -154,6 +154,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         }
         let mut open = vec![Path::whole()];
         while let Some(path) = open.pop() {
+            if path != Path::whole() {
+                kill_point!("K27 between halves");
+            }
             if self.multicast(&chunk, &path).await? == PartState::Split {
                 open.extend([path.right(), path.left()]);
             }
@@ -292,7 +295,9 @@ impl<L: Log, S: Store> Sender<L, S> {
             exclusions,
             body_hash: Sha256::digest(body).into(),
         };
+        kill_point!("K21 nothing attempted");
         self.persist("attempt", || self.store.put(std::slice::from_ref(&attempt))).await?;
+        kill_point!("K22 attempted, not sent");
         Ok(attempt)
     }
 
@@ -345,7 +350,9 @@ impl<L: Log, S: Store> Sender<L, S> {
             Answer::NotSent => (SendResult::Refused, None, Next::Again),
             Answer::Unclear => (SendResult::Ambiguous, None, Next::Again),
         };
+        kill_point!("K25 answered, not noted");
         self.outcome(attempt, result, request_id).await?;
+        kill_point!("K26 noted, not told");
         Ok(next)
     }
 

@@ -13,6 +13,7 @@ use schemas::{
 use storage::{
     Append, Delivery, Group, Kind, Log, Member, Mutation, Record, Store,
     follow::Follower,
+    kill_point,
     retry::{Tried, retry},
 };
 use tokio::time::Instant;
@@ -60,6 +61,7 @@ pub async fn consume<L: Log, S: Store>(
                 continue;
             }
         };
+        kill_point!("K10 polled");
         let begun = Instant::now();
         ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);
         working.begin(records.iter().map(|record| record.appended_at).min().unwrap_or(0));
@@ -68,12 +70,14 @@ pub async fn consume<L: Log, S: Store>(
         if write(topic, batch, &records, deps, shutdown).await? == Went::Stopped {
             return Ok(());
         }
+        kill_point!("K12 written, not committed");
         measure(&scanned, (deps.clock)());
         let offsets = after(&records);
         match retry_commit(&mut member, &offsets, shutdown).await? {
             Went::Stopped => return Ok(()),
             Went::On => {}
         }
+        kill_point!("K13 committed");
         working.end();
         ::metrics::histogram!(metrics::DURATION).record(begun.elapsed().as_secs_f64());
     }
@@ -121,7 +125,10 @@ async fn write_group<S: Store>(
 ) -> Result<Option<Vec<usize>>, Error> {
     let all: Arc<[Mutation]> = mutations.into();
     match retry("write", shutdown, || store.write(Arc::clone(&all))).await {
-        Tried::Done(()) => return Ok(Some(Vec::new())),
+        Tried::Done(()) => {
+            kill_point!("K11 half written");
+            return Ok(Some(Vec::new()));
+        }
         Tried::Stopped => return Ok(None),
         Tried::Failed(error) if error.kind() == Kind::Fatal => return Err(error.into()),
         Tried::Failed(_) => {}
@@ -167,6 +174,7 @@ async fn reject<L: Log, S: Store>(
             Append { topic: Topic::Rejected, key: record.key(), value: record.encode() }
         })
         .collect();
+    let any = !left.is_empty();
     while !left.is_empty() {
         let tried = retry("reject", shutdown, || async {
             let results = deps.log.append(left.clone()).await;
@@ -190,6 +198,9 @@ async fn reject<L: Log, S: Store>(
             Tried::Stopped => return Ok(Went::Stopped),
             Tried::Failed(error) => return Err(error.into()),
         }
+    }
+    if any {
+        kill_point!("K14 rejected, not committed");
     }
     Ok(Went::On)
 }

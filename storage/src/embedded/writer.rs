@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     error::{LogError, StoreError},
+    kill_point,
     log::{Append, Position},
     store::{Deletion, Mutation},
     table::{Life, Table},
@@ -250,6 +251,7 @@ impl Writer {
         let meta = self.keyspace(journal::META)?;
         engine.insert(&meta, journal::SEQUENCE, sequence.to_be_bytes());
         engine.commit().map_err(|error| Failure::engine(&self.dir, &error))?;
+        kill_point!("K31 on disk, not noted");
         self.sequence = sequence;
         let io = |error: &std::io::Error| {
             Failure::engine(
@@ -378,6 +380,7 @@ impl Writer {
                 tracing::info!(keyspace = %name, "dropped a day past retention");
             }
         }
+        kill_point!("K32 days swept, records not");
         for topic in [Topic::Scans, Topic::Visitors] {
             let keyspace = self.keyspace(&log::keyspace_name(topic))?;
             for partition in topic.all_partitions() {

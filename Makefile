@@ -50,9 +50,9 @@ bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, besid
 	cargo build --release --locked --package benches
 	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
 
-# What the crash harness kills: the service with kill points in it. Never in release, and never what
+# What the crash harness kills: the service with kill points and mutants in it. Never in release, and never what
 # `cargo build` makes by itself.
-breakable := cargo build --locked --workspace --bin anshin-breakable --features server/failpoints
+breakable := cargo build --locked --workspace --bin anshin-breakable --features server/failpoints,server/mutants
 
 # For example: make crash KILLS=1000 or make crash CRASH_ARGS="--only K12 --seed 7"
 KILLS ?= 200
@@ -62,6 +62,11 @@ crash: set-up ## kill the service at its kill points and at random moments; a ta
 	cargo build --locked --workspace --bin anshin --bin anshin-load
 	$(breakable)
 	$(tested)/anshin-load crash --kills $(KILLS) $(CRASH_ARGS)
+
+mutants: set-up ## break each promise on purpose, and look whether that is noticed
+	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(breakable)
+	$(tested)/anshin-load mutants
 
 corpus: build ## keep a little of what this version writes in load-tests/corpus, for later ones to read
 	$(built)/anshin-load corpus
@@ -76,6 +81,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/test-chart $(tested)/anshin
 	$(breakable)
 	$(tested)/anshin-load crash
+	$(tested)/anshin-load mutants
 	$(tested)/anshin-load faults
 
 fmt: set-up ## format the code

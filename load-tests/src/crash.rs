@@ -6,14 +6,17 @@
 //! | `points` | where it is killed |
 //! | `life` | the process: killed, and started again |
 //! | `town` | visitors, officials, the stand-in, the judge |
+//! | [`mutants`] | promises broken on purpose: the judge has to notice |
 //!
-//! The process is `anshin-breakable`: the product with kill points in it (`storage::sabotage`).
+//! The process is `anshin-breakable`: the product with kill points and mutants in it
+//! (`storage::sabotage`).
 //! Whatever the point: every webhook that was answered 200 has exactly one row, and no other has;
 //! whoever was there is told once, and nobody else; the product's totals are those of the count; no
 //! window of a second holds more requests to LINE than is configured; no id of a visitor is in what
 //! the process wrote or printed; within 30 s all is done.
 
 mod life;
+pub mod mutants;
 mod points;
 mod town;
 
@@ -49,9 +52,9 @@ const RANDOM: &str = "random";
 /// How often, where.
 #[derive(Clone, Debug, Args)]
 pub struct Crash {
-    /// So many kills: at every kill point in turn, a fourth of them at random moments. The default
+    /// So many trials: at every kill point in turn, a fourth of them at random moments. The default
     /// has each kill point once.
-    #[arg(long, default_value_t = 44)]
+    #[arg(long, default_value_t = 48)]
     pub kills: usize,
     /// Only at points whose names begin so; may be given several times.
     #[arg(long)]
@@ -86,31 +89,39 @@ fn again(point: &Point, seed: u64) -> String {
 }
 
 /// Kills as often as is wished; whether every promise was kept.
-#[allow(clippy::print_stdout)]
 pub async fn run(crash: &Crash) -> anyhow::Result<bool> {
     let binary = cluster::beside("anshin-breakable")?;
     check_binaries(&binary)?;
+    in_own_dir(crash.dir.as_deref(), async |dir| in_dir(crash, &binary, dir).await).await
+}
+
+/// Works in a directory that was asked for, or in a temporary one, which is kept where all is not
+/// well. Whatever was started ends with the work.
+#[allow(clippy::print_stdout)]
+async fn in_own_dir(
+    asked: Option<&Path>,
+    work: impl AsyncFnOnce(&Path) -> anyhow::Result<bool>,
+) -> anyhow::Result<bool> {
     let temporary = tempfile::Builder::new().prefix("anshin-crash-").tempdir()?;
-    let dir = match &crash.dir {
+    let dir = match asked {
         Some(dir) => std::path::absolute(dir)?,
         None => temporary.path().to_owned(),
     };
     let mut terminated = signal(SignalKind::terminate())?;
-    // Whatever was started ends with this future.
-    let kept = tokio::select! {
-        kept = in_dir(crash, &binary, &dir) => kept,
+    let well = tokio::select! {
+        well = work(&dir) => well,
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
             anyhow::bail!("interrupted")
         }
         _ = terminated.recv() => anyhow::bail!("terminated"),
     };
-    if !matches!(kept, Ok(true)) {
+    if !matches!(well, Ok(true)) {
         println!("what the process wrote is in {}", dir.display());
         // Not a temporary one any more.
         let _ = temporary.keep();
     }
-    kept
+    well
 }
 
 /// The points of all trials, in turn.
@@ -146,9 +157,13 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
         let of_this: Vec<_> = trials.by_ref().take(TRIALS_OF_A_WORLD).collect();
         let Some((first, _)) = of_this.first() else { break };
         let dir = dir.join(number.to_string());
-        let mut world = World::open(&dir, binary, *first).await?;
+        let mut world = World::open(&dir, binary, *first, None).await?;
         for (seed, point) in of_this {
-            let tried = trial(&mut world, point, seed).await?;
+            let begun = Instant::now();
+            let (kills, broken) = trial(&mut world, point, seed).await?;
+            print_broken(point, seed, &broken);
+            let (took, broken) = (begun.elapsed(), broken.len());
+            let tried = Tried { point, kills, took, broken };
             match table.iter_mut().find(|known| known.point.name == point.name) {
                 Some(known) => {
                     known.kills += tried.kills;
@@ -171,10 +186,12 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
     Ok(broken == 0)
 }
 
-/// Kills once, or as often as the point needs.
-#[allow(clippy::print_stdout)]
-async fn trial(world: &mut World, point: &'static Point, seed: u64) -> anyhow::Result<Tried> {
-    let begun = Instant::now();
+/// Kills once, or as often as the point needs: how often, and which promises were broken.
+async fn trial(
+    world: &mut World,
+    point: &'static Point,
+    seed: u64,
+) -> anyhow::Result<(usize, Vec<String>)> {
     let mut rng = chance(point, seed);
     let lets_by = rng.random_range(0..=point.at_most);
     world.begin(rng);
@@ -187,6 +204,11 @@ async fn trial(world: &mut World, point: &'static Point, seed: u64) -> anyhow::R
     }
     let lost = || format!("after {}; again: {}", point.name, again(point, seed));
     broken.extend(world.judge().await.with_context(lost)?);
+    Ok((kills, broken))
+}
+
+#[allow(clippy::print_stdout)]
+fn print_broken(point: &Point, seed: u64, broken: &[String]) {
     for what in broken.iter().take(SHOWN) {
         println!("{}: BROKEN: {what}", point.name);
     }
@@ -196,7 +218,6 @@ async fn trial(world: &mut World, point: &'static Point, seed: u64) -> anyhow::R
     if !broken.is_empty() {
         println!("{}: again: {}", point.name, again(point, seed));
     }
-    Ok(Tried { point, kills, took: begun.elapsed(), broken: broken.len() })
 }
 
 #[allow(clippy::print_stdout)]
@@ -220,7 +241,7 @@ fn check_binaries(breakable: &Path) -> anyhow::Result<()> {
     }
     let product = cluster::product()?;
     let ships = std::fs::read(&product)?;
-    for name in ["ANSHIN_SABOTAGE", "kill point K"] {
+    for name in ["ANSHIN_SABOTAGE", "ANSHIN_MUTANT", "kill point K", "mutant no "] {
         ensure!(contains(&has, name.as_bytes()), "`{name}` is not in {}", breakable.display());
         ensure!(!contains(&ships, name.as_bytes()), "`{name}` is in {}", product.display());
     }

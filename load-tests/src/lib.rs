@@ -11,7 +11,7 @@
 //! | [`children`] | processes that end with this one |
 //! | [`cluster`] | every role as processes of its own |
 //! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
-//! | [`crash`] | kills one process on a directory, at kill points and at random, and counts |
+//! | [`crash`] | kills one process on a directory, at kill points and at random, and counts; breaks promises |
 //! | [`conformance`] | the suites that admit a backend, on anybody's servers |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //! | [`corpus`] | what every version wrote, and what it must still read as |

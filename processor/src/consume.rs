@@ -13,7 +13,7 @@ use schemas::{
 use storage::{
     Append, Delivery, Group, Kind, Log, Member, Mutation, Record, Store,
     follow::Follower,
-    kill_point,
+    kill_point, mutant,
     retry::{Tried, retry},
 };
 use tokio::time::Instant;
@@ -61,6 +61,9 @@ pub async fn consume<L: Log, S: Store>(
                 continue;
             }
         };
+        if mutant!("commit before write") {
+            retry_commit(&mut member, &after(&records), shutdown).await?;
+        }
         kill_point!("K10 polled");
         let begun = Instant::now();
         ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);

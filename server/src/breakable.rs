@@ -1,4 +1,5 @@
-//! `anshin` with what the crash harness needs in it: kill points and faults. Never released.
+//! `anshin` with what the tests of its promises need in it: kill points, faults, mutants. Never
+//! released.
 
 mod cli;
 

@@ -18,7 +18,7 @@
 //! | [`remote`] | a directory through the process that holds it |
 //! | [`any`] | the backend that a URL names |
 //! | [`conformance`] | the contracts, checked: what a backend must pass |
-//! | [`sabotage`] | kill points and faults for the crash harness: nothing without the feature `failpoints` |
+//! | [`sabotage`] | kill points and mutants, for tests of promises: nothing without features of theirs |
 //! | `model` | a backend in memory as nasty as a cluster, for tests (feature `model`) |
 //!
 //! Every error has a [`Kind`]: transient and saturated are tried again by [`retry`], invalid is

@@ -1,13 +1,16 @@
-//! Where a build for tests ends or fails on purpose: kill points and faults.
+//! Where a build for tests ends, fails or errs on purpose: kill points, faults, mutants.
 //!
-//! Only with the feature `failpoints`, which nothing that ships switches on: without it the macros
-//! are nothing and `false`, and not even a name of theirs is in the binary.
+//! Only with the features `failpoints` and `mutants`, which nothing that ships switches on: without
+//! them the macros are nothing and `false`, and not even a name of theirs is in the binary.
 //!
-//! They are armed by the file that `ANSHIN_SABOTAGE` names, a line for each: a fault's name, or a
+//! Kill points and faults are armed by the file that `ANSHIN_SABOTAGE` names, a line for each: a fault's name, or a
 //! kill point's with `=` and how many passes from now on it lets by. It is read at each pass, so that
 //! one process can be armed again and again. A process is killed by SIGKILL, which it sends itself:
 //! nothing runs after that line, nothing is closed or flushed. What the kernel has is not lost by
 //! it, as it would be where a machine dies.
+//!
+//! A mutant is a promise that is broken on purpose, so that whoever looks for broken promises has
+//! something to find. `ANSHIN_MUTANT` names the one that is on, for as long as the process lives.
 
 /// Ends the process here by SIGKILL, where a test wants that.
 #[cfg(feature = "failpoints")]
@@ -39,6 +42,31 @@ macro_rules! fault {
     ($name:literal) => {
         false
     };
+}
+
+/// Whether a promise is to be broken here, because a test wants to see it noticed.
+#[cfg(feature = "mutants")]
+#[macro_export]
+macro_rules! mutant {
+    ($name:literal) => {
+        $crate::sabotage::is_mutant(concat!("mutant ", $name))
+    };
+}
+/// Whether a promise is to be broken here. In this build: never.
+#[cfg(not(feature = "mutants"))]
+#[macro_export]
+macro_rules! mutant {
+    ($name:literal) => {
+        false
+    };
+}
+
+/// Whether the process is this mutant.
+#[cfg(feature = "mutants")]
+pub fn is_mutant(name: &str) -> bool {
+    static IS: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| std::env::var("ANSHIN_MUTANT").unwrap_or_default());
+    *IS == name
 }
 
 pub use self::armed::clock_ahead_ms;

@@ -36,6 +36,7 @@ pub struct Life {
     /// When it was, by the stand-in's clock.
     pub died_at: Vec<i64>,
     platform: Arc<Platform>,
+    ahead_ms: i64,
     dir: PathBuf,
     sabotage: PathBuf,
     /// Ends at this many deaths.
@@ -60,6 +61,7 @@ impl Life {
             deaths: 0,
             died_at: Vec::new(),
             platform,
+            ahead_ms: 0,
             dir: dir.to_owned(),
             sabotage,
             until: 0,
@@ -82,6 +84,16 @@ impl Life {
     pub fn kill_when(&mut self, condition: impl FnMut() -> bool + Send + 'static) {
         self.until = self.until.max(self.deaths + 1);
         self.kill_when = Some(Box::new(condition));
+    }
+
+    /// Kills it now, and puts its clock and the stand-in's forward before it is started again.
+    pub async fn sleeps(&mut self, ms: i64) -> anyhow::Result<()> {
+        self.process.kill();
+        self.platform.clock.advance(ms);
+        self.ahead_ms += ms;
+        self.process.set("ANSHIN_CLOCK_AHEAD_MS", &self.ahead_ms.to_string());
+        self.comes_back()?;
+        self.process.ready().await
     }
 
     /// Damages what it leaves at its next death.
@@ -113,6 +125,7 @@ impl Life {
     pub fn rest(&mut self) -> anyhow::Result<()> {
         self.until = self.deaths;
         self.kill_when = None;
+        self.damage = None;
         match fs::remove_file(&self.sabotage) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use anyhow::ensure;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rand::RngExt;
@@ -18,6 +19,10 @@ use crate::platform::faults::Fault;
 /// People of an evening: enough for both ways of sending, both languages, and for some who take
 /// back, ask to be forgotten or block the account.
 const PEOPLE: usize = 40;
+/// Few enough for all requests to be on their way at the same time.
+const FEW: usize = 10;
+/// More than may be told in a second.
+const MANY: usize = 70;
 /// An evening and its job take about so long.
 const EVENING_TAKES: Duration = Duration::from_millis(600);
 /// More than the weeks of keys that there are ahead.
@@ -141,6 +146,9 @@ pub static POINTS: &[Point] = &[
         Box::pin(evening(world, point, lets_by))
     }),
     passed!("K32 days swept, records not", 0, |world, point, _| Box::pin(at_start(world, point))),
+    outside("N7 a day without an answer", 0, |world, _, _| Box::pin(a_day_passes(world))),
+    outside("I6 two jobs at once", 0, |world, _, _| Box::pin(two_jobs(world))),
+    outside("J5 people of two weeks", 0, |world, point, _| Box::pin(two_weeks(world, point))),
     outside("random", 0, |world, _, _| Box::pin(at_random(world))),
 ];
 
@@ -265,6 +273,88 @@ async fn at_start(world: &mut World, point: &'static Point) -> anyhow::Result<()
     let evening = world.town.evening(PEOPLE, point.short());
     let begun = Instant::now();
     world.life.kill_when(move || begun.elapsed() > EVENING_TAKES / 3);
+    world.life.live(world.town.tell(&evening)).await
+}
+
+/// N7: LINE accepts and does not answer, fails when it is asked again before its day is over, and
+/// has forgotten the keys after that. Nobody may be told then, and officials are asked.
+async fn a_day_passes(world: &mut World) -> anyhow::Result<()> {
+    const HOUR: i64 = 3_600_000;
+    let platform = std::sync::Arc::clone(&world.town.platform);
+    let faults = |fault| {
+        let mut faults = platform.faults.lock();
+        faults.clear();
+        for endpoint in ["multicast", "push"] {
+            faults.share(endpoint, fault, 1.0);
+        }
+    };
+    let since = |at: usize, status: u16| {
+        let journal = platform.journal.lock();
+        let sending = journal.requests[at..].iter().filter(|r| r.status == status && r.people > 0);
+        sending.filter(|request| request.endpoint != "reply").count()
+    };
+    let evening = world.town.evening(FEW, "N7");
+    world.town.send(&evening).await?;
+    faults(Fault::HangAfter);
+    let at = platform.journal.lock().requests.len();
+    let job = world.town.approve(&evening).await?;
+    // All of it is on its way when nothing has been added for a while.
+    let mut hanging = 0;
+    reached(|| {
+        let now = since(at, 0);
+        let settled = now > 0 && now == hanging;
+        hanging = now;
+        settled
+    })
+    .await?;
+    faults(Fault::ErrorBefore);
+    let at = platform.journal.lock().requests.len();
+    world.life.sleeps(23 * HOUR).await?;
+    reached(|| since(at, 500) >= 2 * hanging).await?;
+    platform.faults.lock().clear();
+    world.life.sleeps(HOUR + HOUR / 6).await?;
+    let undecided = world.town.undecided(&job).await?;
+    world.town.promise(undecided > 0, "nobody is undecided a day after");
+    Ok(())
+}
+
+/// Waits until something has come about.
+async fn reached(mut about: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while !about() {
+        ensure!(begun.elapsed() < Duration::from_secs(30), "LINE is not asked");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// I6: one governor for all that is sent.
+async fn two_jobs(world: &mut World) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    world.life.kill_when(move || begun.elapsed() > EVENING_TAKES / 6);
+    let town = &mut world.town;
+    let both = [town.evening(MANY, "I6"), town.evening(MANY, "I6")];
+    let work = async {
+        for evening in &both {
+            town.send(evening).await?;
+        }
+        let mut jobs = Vec::new();
+        for evening in &both {
+            jobs.push(town.approve(evening).await?);
+        }
+        for job in &jobs {
+            town.completed(job).await?;
+        }
+        Ok(())
+    };
+    world.life.live(work).await
+}
+
+/// J5: somebody who came in two weeks has two pseudonyms, and is one person.
+async fn two_weeks(world: &mut World, point: &'static Point) -> anyhow::Result<()> {
+    let (begun, after) = (Instant::now(), world.town.source.rng.random_range(0.0..1.0));
+    world.life.kill_when(move || begun.elapsed() > EVENING_TAKES.mul_f64(after));
+    let evening = world.town.two_weeks(FEW, point.short());
     world.life.live(world.town.tell(&evening)).await
 }
 

@@ -18,7 +18,7 @@ use super::life::Life;
 use crate::{
     cluster::free_address,
     demo::{self, Officials},
-    faults::traffic::{Evening, JOB_VENUES, Sending, Source},
+    faults::traffic::{self, Evening, JOB_VENUES, Sending, Source},
     oracle::{self, Difference},
     platform::{
         self, Channel, Platform, Serving,
@@ -30,12 +30,13 @@ use crate::{
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 /// After a crash, everything is done within this.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(30);
 /// Nobody who was there on one evening is still there on the next.
 const BETWEEN_EVENINGS: i64 = 4 * HOUR;
 /// The first evening is so long ago that all of them are over, and so recent that LINE pushes.
-const FIRST_EVENING: i64 = 6 * 24 * HOUR;
+const FIRST_EVENING: i64 = 6 * DAY;
 /// Requests to LINE in a second, at most: few enough for something to happen in between.
 const RATES: [(&str, usize); 2] = [("multicast", 20), ("push", 40)];
 
@@ -77,7 +78,12 @@ pub struct Town {
 
 impl World {
     /// Starts a process in a new directory, with places and officials.
-    pub async fn open(dir: &Path, binary: &Path, seed: u64) -> anyhow::Result<Self> {
+    pub async fn open(
+        dir: &Path,
+        binary: &Path,
+        seed: u64,
+        mutant: Option<&str>,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let platform = Platform::new(Channel::default(), seed);
         let size = Size { facilities: 6, venues: 2 * JOB_VENUES, visitors: 0, scans: 0 };
@@ -100,6 +106,9 @@ impl World {
         let (file, places_file) = (&config.keys.file, &config.keys.places_file);
         server::keys::init(file, places_file, now, config.retention.days)?;
         let mut life = Life::new(binary, dir, &variables, Arc::clone(&platform))?;
+        if let Some(mutant) = mutant {
+            life.process.set("ANSHIN_MUTANT", &format!("mutant {mutant}"));
+        }
         life.process.start()?;
         life.process.ready().await?;
         let csv = demo::import(&config, dir, &day).await?;
@@ -174,6 +183,25 @@ impl Town {
         if !holds {
             self.broken.push(what.into());
         }
+    }
+
+    /// People who go to the same places in two weeks of keys, and a job about both.
+    pub fn two_weeks(&mut self, people: usize, name: &str) -> Evening {
+        let reference = format!("{name} {}", uuid::Uuid::new_v4().simple());
+        let now = EventTime(self.platform.clock.now() - HOUR);
+        // Weeks begin on Mondays, and the epoch of time on a Thursday.
+        let monday = (now.0 - 4 * DAY).div_euclid(7 * DAY) * 7 * DAY + 4 * DAY;
+        let (mut events, mut visitors) = (Vec::new(), Vec::new());
+        for n in 0..people {
+            let visitor = self.source.visitor();
+            for at in [monday - 10 * MINUTE, monday + 10 * MINUTE] {
+                events.push(self.source.scan(&visitor, n % JOB_VENUES, at + n as i64));
+            }
+            visitors.push(visitor);
+        }
+        self.day.visitors.extend(visitors.iter().cloned());
+        let job = traffic::job(monday - 20 * MINUTE, monday + 20 * MINUTE, &reference);
+        Evening { events, visitors, job }
     }
 
     /// People of a new evening.
@@ -270,6 +298,21 @@ impl Town {
             self.finished.push((self.job(id)?, view.progress));
         }
         Ok(())
+    }
+
+    /// Waits until nothing more can be done for a job than to ask officials, and gives it up: whoever
+    /// was told was told once, and the others are named.
+    pub async fn undecided(&mut self, id: &str) -> anyhow::Result<u64> {
+        let view = self.wait_for(id, |view| {
+            let open = view.progress.pending + view.progress.retrying;
+            view.state != "sending" || (view.progress.targeted > 0 && open == 0)
+        });
+        let undecided = view.await?.progress.undecided;
+        let path = format!("/api/v1/exposure-jobs/{id}/cancel");
+        let approver = &self.officials.approver;
+        let (status, view) = self.officials.call(approver, Method::POST, &path, None).await?;
+        ensure!(status.is_success(), "cancel: {status} {view}");
+        Ok(undecided)
     }
 
     fn job(&self, id: &str) -> anyhow::Result<oracle::Job> {

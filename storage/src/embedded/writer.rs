@@ -22,6 +22,7 @@ use crate::{
     error::{LogError, StoreError},
     kill_point,
     log::{Append, Position},
+    mutant,
     store::{Deletion, Mutation},
     table::{Life, Table},
 };
@@ -204,11 +205,19 @@ impl Writer {
             };
             failure = failure.or(taken.err());
         }
-        let Batch { engine, rows, ends, commits, answers } = batch;
+        let Batch { engine, rows, ends, commits, mut answers } = batch;
         let result = match failure {
             Some(failure) => Err(failure),
             None if answers.is_empty() => Ok(()),
-            None => self.put_on_disk(engine, rows),
+            None => {
+                if mutant!("acknowledge before fsync") {
+                    // A killed process does not lose what the kernel has. So this is a moment before
+                    // the kernel has it.
+                    answers.drain(..).for_each(|answer| answer.send(Ok(())));
+                    std::thread::sleep(std::time::Duration::from_millis(30));
+                }
+                self.put_on_disk(engine, rows)
+            }
         };
         match &result {
             Ok(()) => {

@@ -166,16 +166,9 @@ impl World {
 }
 
 impl Town {
-    /// Log and store, through the socket of the process; it may be coming back.
-    pub async fn reach(&self) -> anyhow::Result<Remote> {
-        let begun = Instant::now();
-        loop {
-            match Remote::connect(&self.dir.join("data")).await {
-                Ok(remote) => return Ok(remote),
-                Err(error) if begun.elapsed() > RECOVERS_WITHIN => return Err(error.into()),
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
+    /// Log and store, through the socket of the process, while it is ready.
+    pub async fn reach(&self) -> std::io::Result<Remote> {
+        Remote::connect(&self.dir.join("data")).await
     }
 
     /// Notes a broken promise where it does not hold.

@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench bench-cluster corpus test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench bench-cluster crash mutants corpus test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,17 +54,38 @@ bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, besid
 	cargo build --release --locked --package benches
 	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
 
+# What the crash harness kills: the service with kill points and mutants in it. Never in release, and never what
+# `cargo build` makes by itself.
+breakable := cargo build --locked --workspace --bin anshin-breakable --features server/failpoints,server/mutants
+
+# For example: make crash KILLS=1000 or make crash CRASH_ARGS="--only K12 --seed 7"
+KILLS ?= 200
+CRASH_ARGS ?=
+
+crash: set-up ## kill the service at its kill points and at random moments; a table of broken promises
+	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(breakable)
+	$(tested)/anshin-load crash --kills $(KILLS) $(CRASH_ARGS)
+
+mutants: set-up ## break each promise on purpose, and look whether that is noticed
+	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(breakable)
+	$(tested)/anshin-load mutants
+
 corpus: build ## keep a little of what this version writes in load-tests/corpus, for later ones to read
 	$(built)/anshin-load corpus
 
 set-up-test:
 	@scripts/set-up test
 
-test: set-up-test ## every test, on the embedded backends and on a real Kafka and Cassandra; every fault once
+test: set-up-test ## every test, on the embedded backends and on a real Kafka and Cassandra; every fault once, kills
 	scripts/test-set-up
 	scripts/test-compose
 	scripts/servers/with -- cargo test --workspace --locked
 	scripts/test-chart $(tested)/anshin
+	$(breakable)
+	$(tested)/anshin-load crash
+	$(tested)/anshin-load mutants
 	$(tested)/anshin-load faults
 
 fmt: set-up ## format the code

@@ -16,7 +16,7 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use storage::{Log, Store};
+use storage::{Log, Store, kill_point};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -480,14 +480,21 @@ impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
     async fn act(&self, id: JobId, event: JobEvent) -> Result<Json<JobView>, Problem> {
         self.job(id).await?;
         let job = self.append(id, event).await?;
+        if job.state == schemas::job::State::Approved {
+            kill_point!("K17 approved, not answered");
+        }
         Ok(Json(JobView::from(&job)))
     }
 
     /// Appends, waits until our own replay has passed the record, and tells what it came to.
     async fn append(&self, job: JobId, event: JobEvent) -> Result<Job, Failed> {
         let record = JobRecord { id: RecordId(Uuid::now_v7()), job, at: (self.clock)(), event };
+        kill_point!("K15 asked, not logged");
         match self.jobs.append(&record).await {
-            Ok(Ok(job)) => Ok(job),
+            Ok(Ok(job)) => {
+                kill_point!("K16 logged, not answered");
+                Ok(job)
+            }
             Ok(Err(refusal)) => Err(Failed::Refused(refusal)),
             Err(error) => {
                 tracing::warn!(%error, "it is unknown whether a record of a job counts");

@@ -7,6 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use storage::mutant;
 
 /// The secret of a LINE channel, keyed and ready. Its text is not kept.
 #[derive(Clone)]
@@ -79,7 +80,8 @@ pub fn verify(
         _ => return Err(SignatureError::Malformed),
     }
     for ChannelSecret(keyed) in secrets {
-        if keyed.clone().chain_update(&body).verify_slice(&given).is_ok() {
+        let made = keyed.clone().chain_update(&body).verify_slice(&given);
+        if made.is_ok() || mutant!("no signature check") {
             return Ok(VerifiedBody(body));
         }
     }

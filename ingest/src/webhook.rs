@@ -20,7 +20,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schemas::{identity::KeyRing, place_code::PlaceKeys, time::EventTime};
-use storage::{Append, Log};
+use storage::{Append, Log, fault, kill_point};
 use tokio::{sync::Semaphore, sync::watch, time::Instant};
 
 use crate::{
@@ -106,6 +106,7 @@ impl<L: Log> Ingest<L> {
             Ok(body) => body,
             Err(error) => return (StatusCode::UNAUTHORIZED, error.name()),
         };
+        kill_point!("K2 signature checked");
         let outcome = {
             let (keys, places) = (self.deps.keys.load(), self.deps.places.load());
             let context = Context {
@@ -131,6 +132,7 @@ impl<L: Log> Ingest<L> {
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, (StatusCode, &'static str)> {
+        kill_point!("K1 head read, body not");
         let limited = Limited::new(body, self.config.max_body_bytes);
         let deadline = Duration::from_millis(self.config.body_deadline_ms);
         match tokio::time::timeout(deadline, limited.collect()).await {
@@ -156,6 +158,7 @@ impl<L: Log> Ingest<L> {
                 Err(reason) => return (StatusCode::SERVICE_UNAVAILABLE, reason),
             }
         }
+        kill_point!("K4 durable, not answered");
         self.usual.append_duration.record(begun.elapsed().as_secs_f64());
         for (visitor, day_start) in outcome.wrote {
             self.wrote.made(visitor, day_start);
@@ -203,6 +206,9 @@ impl<L: Log> Ingest<L> {
 
     /// Gives records to the log; why it does not have them in time.
     async fn log(&self, records: Vec<Append>) -> Result<(), &'static str> {
+        if fault!("the log is away") {
+            return Err("log_failed");
+        }
         let append = self.deps.log.append(records);
         let deadline = Duration::from_millis(self.config.append_deadline_ms);
         let Ok(results) = tokio::time::timeout(deadline, append).await else {

@@ -6,7 +6,7 @@ use std::{
     fs::File,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -33,10 +33,12 @@ pub enum Part {
     Notifier,
     /// The officials' API.
     Console,
+    /// All of it, on a directory of this machine: not a part of a cluster.
+    All,
 }
 
 impl Part {
-    /// All of them, in the order in which they are started.
+    /// Those of a cluster, in the order in which they are started.
     pub const ALL: [Part; 4] = [Part::Processor, Part::Notifier, Part::Console, Part::Ingest];
 
     /// The subcommand of `anshin`.
@@ -46,6 +48,7 @@ impl Part {
             Part::Processor => "processor",
             Part::Notifier => "notifier",
             Part::Console => "console",
+            Part::All => "all",
         }
     }
 }
@@ -83,31 +86,66 @@ pub fn free_address() -> anyhow::Result<SocketAddr> {
 
 /// Where the binary of the product is: beside this one, or where `ANSHIN_BINARY` says.
 pub fn product() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("ANSHIN_BINARY") {
-        return Ok(PathBuf::from(path));
+    match std::env::var_os("ANSHIN_BINARY") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => beside("anshin").context("or name it in ANSHIN_BINARY"),
     }
+}
+
+/// A binary beside this one.
+pub fn beside(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     // A test binary lies in `deps`.
-    let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join("anshin"));
+    let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join(name));
     let found = beside.into_iter().find(|path| path.is_file());
-    found.context(
-        "the binary `anshin` is not beside this one: build it, or name it in ANSHIN_BINARY",
-    )
+    found.with_context(|| format!("the binary `{name}` is not beside this one: build it"))
 }
 
 impl Process {
+    /// Every role in one process, which logs to a file in `dir`; it does not run yet.
+    pub fn alone(binary: &Path, dir: &Path, common: &Variables) -> anyhow::Result<Self> {
+        let (listen, admin) = (free_address()?, free_address()?);
+        let logs = dir.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let mut process = Self {
+            part: Part::All,
+            number: 0,
+            listen,
+            admin,
+            variables: common.clone(),
+            log: logs.join("all.log"),
+            binary: binary.to_owned(),
+            child: None,
+            children: Arc::new(Children::new()?),
+        };
+        process.set("ANSHIN__INGEST__LISTEN", &listen.to_string());
+        process.set("ANSHIN__ADMIN__LISTEN", &admin.to_string());
+        Ok(process)
+    }
+
+    /// Gives it a variable, from its next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A command of its binary, with all that it is told.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     /// Starts it; it may take a while to become ready.
     pub fn start(&mut self) -> anyhow::Result<()> {
         self.kill();
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(&self.binary);
+        let mut command = self.command();
         command
             .arg(self.part.name())
-            .env_clear()
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()))
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(log.try_clone()?)
             .stderr(log);
         let started = self.children.spawn(&mut command);
         let failed = || format!("{} can't be started", self.binary.display());
@@ -126,15 +164,25 @@ impl Process {
             {
                 return Ok(());
             }
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if let Some(status) = ended {
-                let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-                let tail: Vec<&str> = said.lines().rev().take(3).collect();
-                anyhow::bail!("{} ended ({status}): {tail:?}", self.name());
+            if let Some(status) = self.ended() {
+                anyhow::bail!("{} ended ({status}): {:?}", self.name(), self.last_words());
             }
             ensure!(begun.elapsed() < READY_WITHIN, "{} does not become ready", self.name());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// How it ended, where it runs no more.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
+    }
+
+    /// What it logged last.
+    pub fn last_words(&self) -> Vec<String> {
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let mut tail: Vec<String> = said.lines().rev().take(3).map(str::to_owned).collect();
+        tail.reverse();
+        tail
     }
 
     /// `ingest-0`.
@@ -243,7 +291,7 @@ impl Cluster {
                         variables.push(set("PREVIEW__URL", format!("http://{counts}")));
                     }
                     Part::Notifier => variables.push(set("PREVIEW__LISTEN", listen.to_string())),
-                    Part::Processor => {}
+                    Part::Processor | Part::All => {}
                 }
                 variables.extend(more(part, number));
                 let log = logs.join(format!("{name}.log"));

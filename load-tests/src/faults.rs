@@ -16,7 +16,7 @@
 mod proxy;
 mod rows;
 mod servers;
-mod traffic;
+pub(crate) mod traffic;
 mod world;
 
 use std::{path::Path, time::Duration};

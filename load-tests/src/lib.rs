@@ -11,6 +11,7 @@
 //! | [`children`] | processes that end with this one |
 //! | [`cluster`] | every role as processes of its own |
 //! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
+//! | [`crash`] | kills one process on a directory, at kill points and at random, and counts; breaks promises |
 //! | [`conformance`] | the suites that admit a backend, on anybody's servers |
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //! | [`corpus`] | what every version wrote, and what it must still read as |
@@ -21,6 +22,7 @@ pub mod children;
 pub mod cluster;
 pub mod conformance;
 pub mod corpus;
+pub mod crash;
 pub mod demo;
 pub mod faults;
 pub mod oracle;

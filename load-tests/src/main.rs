@@ -7,6 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use load_tests::{
     conformance::{self, Conformance},
     corpus,
+    crash::{
+        self, Crash,
+        mutants::{self, Mutants},
+    },
     demo::{self, Demo},
     faults::{self, Faults},
     platform::{Channel, Platform},
@@ -31,6 +35,11 @@ enum Command {
     Demo(Demo),
     /// Breaks one thing at a time on a small cluster of its own; names every broken promise.
     Faults(Faults),
+    /// Kills a process that plays every role on a directory of its own, at kill points and at random
+    /// moments, starts it again, and counts; names every broken promise.
+    Crash(Crash),
+    /// Breaks each promise on purpose, and looks whether that is noticed.
+    Mutants(Mutants),
     /// Starts two processes of each role on a Kafka and a CQL store that are there, and a stand-in
     /// for LINE; leaves them up.
     Cluster(ClusterUp),
@@ -108,6 +117,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Faults(faults) => {
             let kept = faults::run(&faults).await?;
             Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Crash(crash) => {
+            let kept = crash::run(&crash).await?;
+            Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Mutants(all) => {
+            let noticed = mutants::run(&all).await?;
+            Ok(if noticed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Cluster(ClusterUp { kafka, cql, copies, dir }) => {
             demo::cluster_up(&demo::Servers::new(&kafka, &cql, copies), dir).await?;

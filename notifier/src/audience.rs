@@ -9,11 +9,11 @@ use schemas::{
     job::JobContent,
     language::Language,
     sending::{Recipient, Way},
-    time::{DAY_MS, EventTime},
+    time::{DAY_MS, Epoch, EventTime},
     visitor::{FriendState, Person},
 };
 use storage::{
-    Store, StoreError,
+    Store, StoreError, mutant,
     rows::{Span, TypedStore, people::read_person, visits::ScanRow},
 };
 
@@ -76,7 +76,7 @@ pub async fn gather<S: Store>(
     let mut by_venue = vec![0_u64; content.venues.len()];
     let mut audience = Audience { unreadable, ..Audience::default() };
     let judged = stream::iter(people)
-        .map(|(user, matches)| async move {
+        .map(|((user, _), matches)| async move {
             let person = read_person(store, keys.visitor(&user)).await?;
             Ok::<_, StoreError>((user, matches, person))
         })
@@ -122,7 +122,8 @@ fn way(person: &Person, last_scan: EventTime, now: EventTime) -> Option<Way> {
     }
 }
 
-type People = HashMap<UserId, Vec<Match>>;
+/// Told apart by who they are. (And, in a mutant, by the week that their pseudonym is of.)
+type People = HashMap<(UserId, Option<Epoch>), Vec<Match>>;
 
 /// Every matching scan, by person.
 async fn matches<S: Store>(
@@ -144,7 +145,7 @@ async fn matches<S: Store>(
                 for row in page.rows.into_iter().filter(|row| exposure.matches(row.scanned_at)) {
                     match keys.open_scan(row.epoch, row.venue, row.pseudonym, &row.sealed) {
                         Ok(user) => found.push((
-                            user,
+                            (user, mutant!("dedupe on the pseudonym").then_some(row.epoch)),
                             Match {
                                 venue: place,
                                 scanned_at: row.scanned_at,
@@ -170,8 +171,8 @@ async fn matches<S: Store>(
     let mut unreadable = 0;
     while let Some((found, broken)) = read.try_next().await? {
         unreadable += broken;
-        for (user, m) in found {
-            people.entry(user).or_default().push(m);
+        for (person, m) in found {
+            people.entry(person).or_default().push(m);
         }
     }
     if unreadable > 0 {

@@ -10,7 +10,9 @@ use schemas::{
     ids::JobId,
     job::{ChunkRef, Decision, Job, JobEvent, State},
 };
-use storage::{Delivery, Group, Kind, Log, LogError, Member, Store, rows::ledger::ChunkKey};
+use storage::{
+    Delivery, Group, Kind, Log, LogError, Member, Store, kill_point, rows::ledger::ChunkKey,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -349,6 +351,7 @@ impl<L: Log, S: Store> Dispatch<L, S> {
         if waits {
             return Ok(Reconciled::WaitsForOfficials);
         }
+        kill_point!("K28 resolved, not completed");
         match self.book.append(id, JobEvent::Completed { sweep: job.sweep }).await {
             Ok(_) | Err(AppendError::Refused(_)) => Ok(Reconciled::Complete),
             Err(error) => Err(text(&error)),

@@ -15,6 +15,7 @@ use schemas::{
 use storage::{
     Deletion, Delivery, Group, Kind, Log, Store, StoreError,
     commits::Committing,
+    kill_point,
     retry::{Tried, retry},
     rows::{
         Row, TypedStore,
@@ -126,6 +127,9 @@ async fn forget<S: Store>(
             });
         }
         store.delete(deletions).await?;
+        if count > 0 {
+            kill_point!("K29 half forgotten");
+        }
     }
     Ok(count)
 }

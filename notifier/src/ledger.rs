@@ -3,7 +3,7 @@
 use schemas::sending::{ChunkTotals, Path, Recipient, UNDECIDED_AFTER_MS, Way};
 use schemas::time::EventTime;
 use storage::{
-    Store, StoreError,
+    Store, StoreError, mutant,
     rows::{
         TypedStore,
         ledger::{AttemptRow, ChunkKey, OutcomeRow, PartKey, SendResult},
@@ -71,17 +71,24 @@ impl PartLedger {
     /// The oldest attempt that LINE may have taken without our knowing: one without an outcome, or
     /// with an unclear one. A definite refusal closes its attempt.
     pub fn oldest_unclear(&self) -> Option<&AttemptRow> {
-        self.attempts.iter().find(|attempt| {
+        let mut unclear = self.attempts.iter().filter(|attempt| {
             !self.outcomes.iter().any(|outcome| {
                 outcome.attempted_at == attempt.attempted_at
                     && outcome.sender == attempt.sender
                     && outcome.result != SendResult::Ambiguous
             })
-        })
+        });
+        if mutant!("no first-attempt stamp") {
+            return unclear.next_back();
+        }
+        unclear.next()
     }
 
     /// Whether LINE may have forgotten the key of an unclear attempt by now.
     pub fn is_too_late(&self, now: EventTime, max_skew_ms: i64) -> bool {
+        if mutant!("no 24 h guard") {
+            return false;
+        }
         self.oldest_unclear().is_some_and(|attempt| {
             now.plus(max_skew_ms) >= attempt.attempted_at.plus(UNDECIDED_AFTER_MS)
         })

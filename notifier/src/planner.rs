@@ -9,11 +9,14 @@ use schemas::{
     identity::{IdentityError, KeyRing},
     ids::{JobId, PlanId, UserId},
     job::{ChunkRef, Job, JobEvent, PauseCause, SealedPlan, State},
-    sending::{PlanCounts, Way},
+    sending::{Path, PlanCounts, Way, retry_key},
     spool::Spools,
 };
 use sha2::{Digest, Sha256};
-use storage::{Kind, Log, LogError, Store, StoreError, follow::Follower, rows::ledger::ChunkKey};
+use storage::{
+    Kind, Log, LogError, Store, StoreError, follow::Follower, kill_point, mutant,
+    rows::ledger::ChunkKey,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -23,7 +26,7 @@ use crate::{
     barrier::{self, Barrier},
     jobs::{AppendError, JobBook},
     ledger,
-    line::{Answer, Endpoint, LineClient, validate_body},
+    line::{Answer, Endpoint, LineClient, multicast_body, validate_body},
     metrics,
 };
 
@@ -238,12 +241,32 @@ impl<L: Log, S: Store> Planner<L, S> {
                 }
             }
         }
+        if mutant!("send from an unsealed plan") {
+            for chunk in chunks::numbers(chunk_count) {
+                self.send_unsealed(job, ChunkKey { job: job.id, plan, chunk }, keys).await;
+            }
+        }
         let event = JobEvent::Sealed { plan, sweep: job.sweep, counts, hash, again };
+        kill_point!("K19 planned, not sealed");
         match self.book.append(job.id, event).await {
-            Ok(_) => Ok(Planned::Sealed),
+            Ok(_) => {
+                kill_point!("K20 sealed");
+                Ok(Planned::Sealed)
+            }
             // Somebody else sealed first, or the job was stopped meanwhile.
             Err(AppendError::Refused(_)) => Ok(Planned::GivenUp),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a mutant does: the request that the sender makes for a multicast chunk.
+    async fn send_unsealed(&self, job: &Job, key: ChunkKey, keys: &KeyRing) {
+        let Ok(opened) = open_chunk(&self.store, keys, key).await else { return };
+        if opened.way != Way::Push {
+            let people: Vec<_> = opened.recipients.iter().map(|person| person.user).collect();
+            let body = multicast_body(&people, job.content.message_for(opened.language).1);
+            let retry_key = retry_key(job.id, key.plan, key.chunk, &Path::whole());
+            self.line.post(Endpoint::Multicast, body, Some(retry_key)).await;
         }
     }
 

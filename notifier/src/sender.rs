@@ -17,7 +17,7 @@ use schemas::{
 };
 use sha2::{Digest, Sha256};
 use storage::{
-    Log, Store, StoreError,
+    Log, Store, StoreError, kill_point, mutant,
     retry::{Tried, retry},
     rows::{
         TypedStore,
@@ -113,6 +113,14 @@ impl Chunk {
         self.parts.lock().values().for_each(|part| totals.add(part));
         totals
     }
+
+    /// What LINE knows the request for a part by, however often and by whomever it is made.
+    fn retry_key(&self, path: &Path) -> Uuid {
+        if mutant!("random key") {
+            return Uuid::new_v4();
+        }
+        retry_key(self.job, self.key.plan, self.key.chunk, path)
+    }
 }
 
 /// How many people a part has.
@@ -154,6 +162,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         }
         let mut open = vec![Path::whole()];
         while let Some(path) = open.pop() {
+            if path != Path::whole() {
+                kill_point!("K27 between halves");
+            }
             if self.multicast(&chunk, &path).await? == PartState::Split {
                 open.extend([path.right(), path.left()]);
             }
@@ -199,8 +210,8 @@ impl<L: Log, S: Store> Sender<L, S> {
             if ledger.is_too_late(self.book.now(), self.max_skew_ms) {
                 continue;
             }
-            let retry_key = retry_key(chunk.job, chunk.key.plan, chunk.key.chunk, path);
-            let answer = self.line.post(Endpoint::Multicast, body, Some(retry_key)).await;
+            let retry_key = Some(chunk.retry_key(path));
+            let answer = self.line.post(Endpoint::Multicast, body, retry_key).await;
             drop(permit);
             let next = self.settle(&attempt, answer, &people, &self.multicast).await?;
             match next {
@@ -292,7 +303,11 @@ impl<L: Log, S: Store> Sender<L, S> {
             exclusions,
             body_hash: Sha256::digest(body).into(),
         };
-        self.persist("attempt", || self.store.put(std::slice::from_ref(&attempt))).await?;
+        kill_point!("K21 nothing attempted");
+        if !mutant!("key stored after send") {
+            self.persist("attempt", || self.store.put(std::slice::from_ref(&attempt))).await?;
+        }
+        kill_point!("K22 attempted, not sent");
         Ok(attempt)
     }
 
@@ -345,7 +360,12 @@ impl<L: Log, S: Store> Sender<L, S> {
             Answer::NotSent => (SendResult::Refused, None, Next::Again),
             Answer::Unclear => (SendResult::Ambiguous, None, Next::Again),
         };
+        kill_point!("K25 answered, not noted");
+        if mutant!("key stored after send") {
+            self.persist("attempt", || self.store.put(std::slice::from_ref(attempt))).await?;
+        }
         self.outcome(attempt, result, request_id).await?;
+        kill_point!("K26 noted, not told");
         Ok(next)
     }
 

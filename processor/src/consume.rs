@@ -14,6 +14,7 @@ use storage::{
     Append, Delivery, Group, Kind, Log, Mutation, Record, Store,
     commits::Committing,
     follow::Follower,
+    kill_point, mutant,
     retry::{Tried, retry},
 };
 use tokio::time::Instant;
@@ -61,6 +62,11 @@ pub async fn consume<L: Log, S: Store>(
                 continue;
             }
         };
+        if mutant!("commit before write") {
+            member.done(&records);
+            member.commit().await?;
+        }
+        kill_point!("K10 polled");
         let begun = Instant::now();
         ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);
         working.begin(records.iter().map(|record| record.appended_at).min().unwrap_or(0));
@@ -69,6 +75,7 @@ pub async fn consume<L: Log, S: Store>(
         if write(topic, batch, &records, deps, shutdown).await? == Went::Stopped {
             break;
         }
+        kill_point!("K12 written, not committed");
         measure(&scanned, (deps.clock)());
         member.done(&records);
         working.end();
@@ -91,6 +98,7 @@ async fn write<L: Log, S: Store>(
     let Some(refused) = store(&written, writes.into(), &deps.store, shutdown).await? else {
         return Ok(Went::Stopped);
     };
+    kill_point!("K11 half written");
     let count = |result: &'static str, count: usize| {
         ::metrics::counter!(metrics::OUT, "topic" => topic.name(), "result" => result)
             .increment(count as u64);
@@ -181,6 +189,7 @@ async fn reject<L: Log, S: Store>(
             Append { topic: Topic::Rejected, key: record.key(), value: record.encode() }
         })
         .collect();
+    let any = !left.is_empty();
     while !left.is_empty() {
         let tried = retry("reject", shutdown, || async {
             let results = deps.log.append(left.clone()).await;
@@ -204,6 +213,9 @@ async fn reject<L: Log, S: Store>(
             Tried::Stopped => return Ok(Went::Stopped),
             Tried::Failed(error) => return Err(error.into()),
         }
+    }
+    if any {
+        kill_point!("K14 rejected, not committed");
     }
     Ok(Went::On)
 }

@@ -131,6 +131,7 @@ fn write(path: &Path, text: &str) -> Result<(), KeyError> {
     let mut file = options.open(&making).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
+    storage::kill_point!("K30 keys written, not in place");
     fs::rename(&making, path).map_err(failed)
 }
 

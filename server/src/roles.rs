@@ -14,6 +14,7 @@ use storage::{
     any::{AnyLog, AnyStore},
     embedded::{Clock, system_clock},
     follow::Follower,
+    remote::Tools,
 };
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,9 @@ pub enum StartError {
     /// The log can't be told of the spool.
     #[error("the log can't be told of the spool")]
     Spools(#[source] LogError),
+    /// Tools can have no socket.
+    #[error("the socket for tools can't be made in the data directory")]
+    Tools(#[source] std::io::Error),
     /// An address can't be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -79,6 +83,7 @@ impl StartError {
             StartError::Backend(error) => error.exit_code(),
             StartError::Spool(_)
             | StartError::Spools(_)
+            | StartError::Tools(_)
             | StartError::Bind(_)
             | StartError::Client => 69,
         }
@@ -221,9 +226,11 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
 
     for embedded in &backends.held {
         let (embedded, stop) = (embedded.clone(), work.clone());
+        // Before anything is ready: what says that it is can be reached by tools.
+        let tools = Tools::listen(&embedded).map_err(StartError::Tools)?;
         tasks.spawn(async move {
             tokio::select! {
-                served = storage::remote::serve(&embedded, stop) => {
+                served = tools.serve(stop) => {
                     served.map_err(|error| Ended { role: "tools' socket", why: error.to_string() })
                 }
                 // A process that can't write is of no use, and must not look as if it were.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::{Kind, LogError},
+    kill_point,
     log::{Delivery, Member, Record},
 };
 
@@ -70,14 +71,17 @@ impl<M: Member> Committing<M> {
     }
 
     /// Commits what is done. What can't be committed now is tried again later.
-    async fn commit(&mut self) -> Result<(), LogError> {
+    pub async fn commit(&mut self) -> Result<(), LogError> {
         let offsets: Vec<_> = self.done.iter().map(|(at, done)| (*at, *done)).collect();
         if offsets.is_empty() {
             self.forget();
             return Ok(());
         }
         match self.member.commit(&offsets).await {
-            Ok(()) => self.forget(),
+            Ok(()) => {
+                kill_point!("K13 committed");
+                self.forget();
+            }
             // They are somebody else's by now, who does them once more.
             Err(error) if error.kind() == Kind::Invalid => self.forget(),
             Err(error) if error.kind() == Kind::Fatal => return Err(error),

@@ -49,7 +49,10 @@ pub use self::{
     log::{EmbeddedLog, EmbeddedMember, EmbeddedReader},
     store::EmbeddedStore,
 };
-use crate::error::{Kind, LogError, StoreError};
+use crate::{
+    error::{Kind, LogError, StoreError},
+    sabotage,
+};
 
 /// The layout that this build reads and writes.
 const FORMAT: &str = "anshin data directory, format 1\n";
@@ -64,7 +67,7 @@ pub fn system_clock() -> Clock {
     Arc::new(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let ms = since.map_or(0, |since| since.as_millis());
-        EventTime(i64::try_from(ms).unwrap_or(i64::MAX))
+        EventTime(i64::try_from(ms).unwrap_or(i64::MAX)).plus(sabotage::clock_ahead_ms())
     })
 }
 

@@ -19,6 +19,7 @@
 //! | [`remote`] | a directory through the process that holds it |
 //! | [`any`] | the backend that a URL names |
 //! | [`conformance`] | the contracts, checked: what a backend must pass |
+//! | [`sabotage`] | kill points and mutants, for tests of promises: nothing without features of theirs |
 //! | `model` | a backend in memory as nasty as a cluster, for tests (feature `model`) |
 //!
 //! Every error has a [`Kind`]: transient and saturated are tried again by [`retry`], invalid is
@@ -41,6 +42,7 @@ pub mod model;
 pub mod remote;
 pub mod retry;
 pub mod rows;
+pub mod sabotage;
 pub mod store;
 pub mod table;
 

@@ -13,7 +13,7 @@ use schemas::topic::{Offset, Partition, Topic};
 use tokio::{net::UnixStream, sync::Mutex};
 
 use self::protocol::{Answer, Failed, Request, WireDeletion, WireMutation, WireQuery};
-pub use self::serve::serve;
+pub use self::serve::Tools;
 use crate::{
     error::{Kind, LogError, StoreError},
     log::{Append, Delivery, Group, Log, Member, Position, Reader, Record},

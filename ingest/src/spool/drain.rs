@@ -13,7 +13,7 @@ use schemas::{
     spool::{SpoolRecord, Spools},
     time::EventTime,
 };
-use storage::{Append, Kind, Log, LogError, follow::Follower};
+use storage::{Append, Kind, Log, LogError, follow::Follower, kill_point};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -195,6 +195,7 @@ impl<L: Log> Drainer<L> {
         for (n, chunk) in records.chunks(CHUNK).enumerate() {
             self.append(chunk.to_vec(), &path, n).await?;
         }
+        kill_point!("K9 drained, not deleted");
         fs::remove_file(&path).map_err(io)?;
         File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io)?;
         let oldest = match segment::list(&dir).map_err(io)?.first() {

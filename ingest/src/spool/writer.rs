@@ -7,6 +7,7 @@ use std::{
 };
 
 use schemas::time::EventTime;
+use storage::kill_point;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Shared, SpoolError, segment};
@@ -104,7 +105,11 @@ impl Writer {
                 (file, 0)
             }
         };
-        let written = file.write_all(bytes).and_then(|()| file.sync_data());
+        let written = file.write_all(bytes).and_then(|()| {
+            kill_point!("K7 spooled, not fsynced");
+            file.sync_data()
+        });
+        kill_point!("K8 spooled, not answered");
         if let Err(error) = written {
             // What is half there was not acknowledged. If it can't be cut off either, it is a torn
             // tail: the next frame goes to another segment in any case.

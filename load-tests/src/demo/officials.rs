@@ -156,9 +156,16 @@ impl Officials {
         let path = format!("/api/v1/exposure-jobs/{}/approve", view.id);
         let (alone, _) = self.call(&self.drafter, Method::POST, &path, Some(&approve)).await?;
         ensure!(alone == StatusCode::FORBIDDEN, "one person alone: {alone}");
-        let (status, view) = self.call(&self.approver, Method::POST, &path, Some(&approve)).await?;
+        let (mut status, mut view) =
+            self.call(&self.approver, Method::POST, &path, Some(&approve)).await?;
+        if status == StatusCode::CONFLICT && answers.contains(&StatusCode::OK) {
+            // The answer to an earlier approval was lost: it counts all the same.
+            let path = path.trim_end_matches("/approve");
+            (status, view) = self.call(&self.approver, Method::GET, path, None).await?;
+        }
         ensure!(status == StatusCode::OK, "approve: {status} {view}");
         let view: JobView = serde_json::from_value(view)?;
+        ensure!(view.state != "submitted", "it is not approved");
         Ok(job_record(view.id, job, places))
     }
 

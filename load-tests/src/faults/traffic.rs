@@ -122,19 +122,22 @@ impl Source {
             }
             visitors.push(visitor);
         }
-        let job = scenario::Job {
-            venues: (0..JOB_VENUES).collect(),
-            from: from - MINUTE,
-            to: from + 25 * MINUTE,
-            padding_minutes: 0,
-            japanese: format!(
-                "【県からのお知らせ】体調に気をつけてお過ごしください。（{reference}）"
-            )
-            .into(),
-            english: Some(format!("A notice: please watch your health. ({reference})").into()),
-            reference: reference.to_owned(),
-        };
+        let job = job(from - MINUTE, from + 25 * MINUTE, reference);
         Evening { events, visitors, job }
+    }
+}
+
+/// A job about everybody at the places in a window.
+pub fn job(from: i64, to: i64, reference: &str) -> scenario::Job {
+    scenario::Job {
+        venues: (0..JOB_VENUES).collect(),
+        from,
+        to,
+        padding_minutes: 0,
+        japanese: format!("【県からのお知らせ】体調に気をつけてお過ごしください。（{reference}）")
+            .into(),
+        english: Some(format!("A notice: please watch your health. ({reference})").into()),
+        reference: reference.to_owned(),
     }
 }
 

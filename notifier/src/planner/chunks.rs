@@ -13,7 +13,7 @@ use schemas::{
 };
 use sha2::{Digest, Sha256};
 use storage::{
-    Store, StoreError,
+    Store, StoreError, kill_point,
     rows::{
         TypedStore,
         ledger::{ChunkKey, ChunkRow},
@@ -102,6 +102,7 @@ pub(super) async fn write<S: Store>(
     stream::iter(rows.into_iter().map(Ok))
         .try_for_each_concurrent(CONCURRENT, |row| async move {
             store.put(std::slice::from_ref(&row)).await?;
+            kill_point!("K18 half planned");
             let opened = open_chunk(store, keys, row.key).await;
             match opened {
                 Ok(opened) if opened.recipients.len() == row.people as usize => Ok(()),

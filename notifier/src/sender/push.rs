@@ -1,7 +1,7 @@
 //! Push chunks: one attempt for the chunk, then one request and one retry key for each person.
 
 use futures_util::{TryStreamExt, stream};
-use schemas::sending::{Path, retry_key};
+use schemas::sending::Path;
 use storage::{
     Log, Store,
     rows::{
@@ -60,7 +60,7 @@ impl<L: Log, S: Store> Sender<L, S> {
         }
         let user = chunk.opened.recipients[place].user;
         let body = push_body(&user, &chunk.text);
-        let retry_key = retry_key(chunk.job, chunk.key.plan, chunk.key.chunk, &path);
+        let retry_key = chunk.retry_key(&path);
         let mut failures = 0;
         loop {
             let ledger = self.person_ledger(chunk, &path, whole).await?;

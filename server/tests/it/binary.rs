@@ -426,3 +426,19 @@ fn a_cluster_that_can_not_be_used_is_69_and_one_sentence() {
     assert_eq!(output.status.code(), Some(64), "{}", said(&output));
     assert!(said(&output).contains("preview.url is empty"), "{}", said(&output));
 }
+
+/// What the crash harness builds in stays out of what ships.
+#[test]
+fn nothing_that_breaks_it_on_purpose_is_in_it() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_anshin")).expect("the binary");
+    let has = |text: &[u8]| {
+        let begins = binary.iter().enumerate().filter(|(_, byte)| **byte == text[0]);
+        begins.into_iter().any(|(at, _)| binary[at..].starts_with(text))
+    };
+    assert!(has(b"ANSHIN__"));
+    for name in
+        ["ANSHIN_SABOTAGE", "ANSHIN_CLOCK_AHEAD_MS", "ANSHIN_MUTANT", "kill point K", "mutant no "]
+    {
+        assert!(!has(name.as_bytes()), "{name}");
+    }
+}

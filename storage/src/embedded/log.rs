@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use super::{Failure, Shared, journal, options, writer::Work};
 use crate::{
     error::LogError,
+    kill_point,
     log::{Append, Delivery, Group, Log, Member, Position, Reader, Record},
 };
 
@@ -224,6 +225,7 @@ impl Log for EmbeddedLog {
         if let Err(failure) = self.shared.send(Work::Append { records, done }) {
             return failed(failure);
         }
+        kill_point!("K3 handed over, not durable");
         answer.await.unwrap_or_else(|_| failed(Failure::Closed))
     }
 

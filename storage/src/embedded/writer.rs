@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     error::{LogError, StoreError},
+    kill_point,
     log::{Append, Position},
+    mutant,
     store::{Deletion, Mutation},
     table::{Life, Table},
 };
@@ -203,11 +205,19 @@ impl Writer {
             };
             failure = failure.or(taken.err());
         }
-        let Batch { engine, rows, ends, commits, answers } = batch;
+        let Batch { engine, rows, ends, commits, mut answers } = batch;
         let result = match failure {
             Some(failure) => Err(failure),
             None if answers.is_empty() => Ok(()),
-            None => self.put_on_disk(engine, rows),
+            None => {
+                if mutant!("acknowledge before fsync") {
+                    // A killed process does not lose what the kernel has. So this is a moment before
+                    // the kernel has it.
+                    answers.drain(..).for_each(|answer| answer.send(Ok(())));
+                    std::thread::sleep(std::time::Duration::from_millis(30));
+                }
+                self.put_on_disk(engine, rows)
+            }
         };
         match &result {
             Ok(()) => {
@@ -250,6 +260,7 @@ impl Writer {
         let meta = self.keyspace(journal::META)?;
         engine.insert(&meta, journal::SEQUENCE, sequence.to_be_bytes());
         engine.commit().map_err(|error| Failure::engine(&self.dir, &error))?;
+        kill_point!("K31 on disk, not noted");
         self.sequence = sequence;
         let io = |error: &std::io::Error| {
             Failure::engine(
@@ -378,6 +389,7 @@ impl Writer {
                 tracing::info!(keyspace = %name, "dropped a day past retention");
             }
         }
+        kill_point!("K32 days swept, records not");
         for topic in [Topic::Scans, Topic::Visitors] {
             let keyspace = self.keyspace(&log::keyspace_name(topic))?;
             for partition in topic.all_partitions() {

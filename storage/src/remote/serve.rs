@@ -1,6 +1,10 @@
 //! The side of the process that holds the directory.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
@@ -16,38 +20,53 @@ use crate::{
 /// Tools connected at the same time; one more waits.
 const MAX_TOOLS: usize = 16;
 
-/// Serves tools until `shutdown`.
-pub async fn serve(embedded: &Embedded, shutdown: CancellationToken) -> std::io::Result<()> {
-    let path = embedded.dir().join("socket");
-    // Left by a process that was killed; the directory's lock says that it is not in use.
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = bind(embedded.dir())?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    let mut tools = tokio::task::JoinSet::new();
-    loop {
-        while tools.len() >= MAX_TOOLS {
-            tools.join_next().await;
+/// Where tools reach a directory. They can connect from the moment that there is one.
+pub struct Tools {
+    embedded: Embedded,
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Tools {
+    /// Listens in the directory.
+    pub fn listen(embedded: &Embedded) -> std::io::Result<Self> {
+        let path = embedded.dir().join("socket");
+        // Left by a process that was killed; the directory's lock says that it is not in use.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted?.0,
-            () = shutdown.cancelled() => break,
-        };
-        while tools.try_join_next().is_some() {}
-        let (log, store) = (embedded.log(), embedded.store());
-        tools.spawn(async move {
-            if let Err(error) = converse(stream, log, store).await {
-                tracing::debug!(%error, "a tool has gone");
-            }
-        });
+        let listener = bind(embedded.dir())?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self { embedded: embedded.clone(), listener, path })
     }
-    tools.shutdown().await;
-    drop(listener);
-    // The next process makes its own.
-    let _ = std::fs::remove_file(path);
-    Ok(())
+
+    /// Serves tools until `shutdown`.
+    pub async fn serve(self, shutdown: CancellationToken) -> std::io::Result<()> {
+        let Self { embedded, listener, path } = self;
+        let mut tools = tokio::task::JoinSet::new();
+        loop {
+            while tools.len() >= MAX_TOOLS {
+                tools.join_next().await;
+            }
+            let stream = tokio::select! {
+                accepted = listener.accept() => accepted?.0,
+                () = shutdown.cancelled() => break,
+            };
+            while tools.try_join_next().is_some() {}
+            let (log, store) = (embedded.log(), embedded.store());
+            tools.spawn(async move {
+                if let Err(error) = converse(stream, log, store).await {
+                    tracing::debug!(%error, "a tool has gone");
+                }
+            });
+        }
+        tools.shutdown().await;
+        drop(listener);
+        // The next process makes its own.
+        let _ = std::fs::remove_file(path);
+        Ok(())
+    }
 }
 
 fn bind(dir: &Path) -> std::io::Result<UnixListener> {

@@ -8,7 +8,7 @@ use storage::{
     conformance::{log_suite, store_suite},
     embedded::{Embedded, EmbeddedConfig, EmbeddedLog, EmbeddedStore, system_clock},
     model::{Faults, ModelLog, ModelStore, Shares},
-    remote::{self, Remote},
+    remote::{Remote, Tools},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,14 +36,9 @@ impl Dirs {
     async fn remote(&self, stop: &CancellationToken) -> Remote {
         let embedded = self.open().await;
         let dir = embedded.dir().to_owned();
-        let stop = stop.clone();
-        tokio::spawn(async move { remote::serve(&embedded, stop).await });
-        loop {
-            match Remote::connect(&dir).await {
-                Ok(remote) => return remote,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        }
+        let tools = Tools::listen(&embedded).expect("it listens");
+        tokio::spawn(tools.serve(stop.clone()));
+        Remote::connect(&dir).await.expect("a connection")
     }
 }
 

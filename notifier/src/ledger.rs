@@ -87,6 +87,13 @@ impl PartLedger {
         })
     }
 
+    /// The stamp of an attempt made at `now`: later than every attempt before it, whatever the
+    /// clock does, so that each has a row of its own.
+    pub fn next_attempt_at(&self, now: EventTime) -> EventTime {
+        let last = self.attempts.iter().map(|attempt| attempt.attempted_at.0).max();
+        last.map_or(now, |last| now.max(EventTime(last + 1)))
+    }
+
     /// Who of the part is left out: what the oldest attempt says, for all time.
     pub fn exclusions(&self) -> &[u16] {
         self.attempts.first().map_or(&[], |attempt| &attempt.exclusions)

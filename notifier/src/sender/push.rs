@@ -82,7 +82,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             drop(permit);
             match self.settle(&attempt, answer, &[user], &self.push).await? {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &[user]).await?,
-                Next::Again => {
+                Next::Again | Next::AgainWithinQuota => {
                     self.note(
                         chunk,
                         &path,

@@ -246,8 +246,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         }
         let Some(unclear) = ledger.oldest_unclear() else { return Ok(state) };
         tracing::error!(job = %key.chunk.job, "a part of a chunk is undecided: officials have to say what becomes of it");
-        // On the attempt's own part: for a push that may be the whole chunk.
-        let attempt = AttemptRow { part: key.clone(), ..unclear.clone() };
+        // On the part itself, where the attempt may be of a whole push chunk; and as ours, for
+        // whoever made it may be about to write that LINE took it.
+        let attempt = AttemptRow { part: key.clone(), sender: self.id, ..unclear.clone() };
         self.outcome(&attempt, SendResult::Undecided, None).await?;
         Ok(PartState::Undecided)
     }

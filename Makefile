@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench-cluster corpus test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench-cluster corpus fuzz test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,12 @@ bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, besid
 
 corpus: build ## keep a little of what this version writes in load-tests/corpus, for later ones to read
 	$(built)/anshin-load corpus
+
+# For example: make fuzz FUZZ_ARGS="--only csv --seconds 600 --seed 7"
+FUZZ_ARGS ?= --seconds 60
+
+fuzz: set-up ## change real inputs at random, 60 s for each reader of what others wrote; a broken promise fails
+	cargo run --package fuzz --locked -- $(FUZZ_ARGS)
 
 set-up-test:
 	@scripts/set-up test

@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench bench-cluster crash mutants corpus test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench bench-cluster crash mutants corpus fuzz test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,12 @@ mutants: set-up ## break each promise on purpose, and look whether that is notic
 
 corpus: build ## keep a little of what this version writes in load-tests/corpus, for later ones to read
 	$(built)/anshin-load corpus
+
+# For example: make fuzz FUZZ_ARGS="--only csv --seconds 600 --seed 7"
+FUZZ_ARGS ?= --seconds 60
+
+fuzz: set-up ## change real inputs at random, 60 s for each reader of what others wrote; a broken promise fails
+	cargo run --package fuzz --locked -- $(FUZZ_ARGS)
 
 set-up-test:
 	@scripts/set-up test

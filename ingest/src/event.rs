@@ -33,10 +33,16 @@ pub enum FrameError {
 impl<'a> Frame<'a> {
     /// Splits a body into its events.
     pub fn parse(body: &'a [u8]) -> Result<Self, FrameError> {
-        serde_json::from_slice(body).map_err(|error| match error.classify() {
+        let frame = serde_json::from_slice(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => FrameError::NoEvents,
             _ => FrameError::NotJson,
-        })
+        })?;
+        // serde takes a list of the fields' values for an object, too.
+        if body.trim_ascii_start().starts_with(b"{") {
+            Ok(frame)
+        } else {
+            Err(FrameError::NoEvents)
+        }
     }
 }
 
@@ -177,12 +183,17 @@ struct RawPostback<'a> {
 
 /// Reads one raw event.
 pub fn parse<'a>(raw: &'a RawValue) -> Parsed<'a> {
+    if !is_object(raw) {
+        return Parsed::Malformed;
+    }
     let Ok(event) = serde_json::from_str::<RawEvent<'a>>(raw.get()) else {
         return Parsed::Malformed;
     };
     let what = match event.kind.as_ref() {
         "message" => {
-            let Some(message) = event.message else { return Parsed::Malformed };
+            let Some(message) = event.message.filter(|message| is_object(message)) else {
+                return Parsed::Malformed;
+            };
             match serde_json::from_str::<MessageKind<'a>>(message.get()) {
                 Ok(kind) if kind.kind == "text" => {}
                 Ok(_) => return Parsed::Ignored(Ignored::MessageType),
@@ -217,4 +228,9 @@ pub fn parse<'a>(raw: &'a RawValue) -> Parsed<'a> {
         }),
         _ => Parsed::Malformed,
     }
+}
+
+/// Raw JSON has no space before it.
+fn is_object(raw: &RawValue) -> bool {
+    raw.get().starts_with('{')
 }

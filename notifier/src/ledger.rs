@@ -15,7 +15,7 @@ use crate::planner::OpenChunk;
 /// Attempts and outcomes of one part.
 #[derive(Clone, Debug, Default)]
 pub struct PartLedger {
-    /// Oldest first.
+    /// Oldest first; for a person of a push chunk those of the whole chunk, then their own.
     pub attempts: Vec<AttemptRow>,
     /// In the order of their attempts.
     pub outcomes: Vec<OutcomeRow>,
@@ -71,17 +71,20 @@ impl PartLedger {
     /// The oldest attempt that LINE may have taken without our knowing: one without an outcome, or
     /// with an unclear one. A definite refusal closes its attempt.
     pub fn oldest_unclear(&self) -> Option<&AttemptRow> {
-        let mut unclear = self.attempts.iter().filter(|attempt| {
-            !self.outcomes.iter().any(|outcome| {
+        let closed = |attempt: &AttemptRow| {
+            self.outcomes.iter().any(|outcome| {
                 outcome.attempted_at == attempt.attempted_at
                     && outcome.sender == attempt.sender
                     && outcome.result != SendResult::Ambiguous
             })
-        });
+        };
+        // A person's own attempts of a push chunk come after those of the whole, of which one may
+        // be later.
+        let unclear = self.attempts.iter().filter(|attempt| !closed(attempt));
         if mutant!("no first-attempt stamp") {
-            return unclear.next_back();
+            return unclear.max_by_key(|attempt| attempt.attempted_at);
         }
-        unclear.next()
+        unclear.min_by_key(|attempt| attempt.attempted_at)
     }
 
     /// Whether LINE may have forgotten the key of an unclear attempt by now.
@@ -92,6 +95,13 @@ impl PartLedger {
         self.oldest_unclear().is_some_and(|attempt| {
             now.plus(max_skew_ms) >= attempt.attempted_at.plus(UNDECIDED_AFTER_MS)
         })
+    }
+
+    /// The stamp of an attempt made at `now`: later than every attempt before it, whatever the
+    /// clock does, so that each has a row of its own.
+    pub fn next_attempt_at(&self, now: EventTime) -> EventTime {
+        let last = self.attempts.iter().map(|attempt| attempt.attempted_at.0).max();
+        last.map_or(now, |last| now.max(EventTime(last + 1)))
     }
 
     /// Who of the part is left out: what the oldest attempt says, for all time.
@@ -227,6 +237,14 @@ mod tests {
         // Clocks may be apart: then it is too late sooner.
         assert!(ledger.is_too_late(EventTime(limit - 300_000), 300_000));
         assert!(!ledger.is_too_late(EventTime(limit - 300_001), 300_000));
+    }
+
+    #[test]
+    fn a_late_attempt_for_a_whole_push_chunk_hides_no_older_one_for_a_person() {
+        // Of the whole: one refused, one written late; then the person's.
+        let attempts = vec![attempt(0), attempt(3 * HOUR), attempt(HOUR)];
+        let ledger = PartLedger { attempts, outcomes: vec![outcome(0, SendResult::Refused)] };
+        assert_eq!(ledger.oldest_unclear().map(|oldest| oldest.attempted_at.0), Some(HOUR));
     }
 
     #[test]

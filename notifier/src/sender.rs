@@ -12,7 +12,6 @@ use schemas::{
     ids::{JobId, UserId},
     job::{Job, PauseCause, State},
     sending::{ChunkTotals, Path, Way, retry_key},
-    time::EventTime,
     visitor::FriendState,
 };
 use sha2::{Digest, Sha256};
@@ -131,13 +130,35 @@ struct Heads {
 }
 
 /// What to do after an answer.
-enum Next {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
     /// The part is resolved.
     Resolved,
     /// Try again, after a wait.
     Again,
+    /// The same, unless the monthly quota is used up.
+    AgainWithinQuota,
     /// The job pauses.
     Pause(PauseCause),
+}
+
+/// What an answer means to a request for so many people: what is written down of it, and what
+/// comes next.
+pub fn verdict(answer: &Answer, people: usize) -> (SendResult, Next) {
+    use SendResult::*;
+    match answer {
+        Answer::Accepted { .. } | Answer::AlreadyAccepted { .. } => (Accepted, Next::Resolved),
+        Answer::BadRequest { names_recipient: true } if people > 1 => (Split, Next::Resolved),
+        Answer::BadRequest { names_recipient: true } => (Invalid, Next::Resolved),
+        Answer::BadRequest { names_recipient: false } | Answer::Refused => {
+            (Refused, Next::Pause(PauseCause::MessageRefused))
+        }
+        Answer::Unauthorized => (Refused, Next::Pause(PauseCause::Unauthorized)),
+        Answer::Forbidden => (Refused, Next::Pause(PauseCause::Forbidden)),
+        Answer::TooMany => (Refused, Next::AgainWithinQuota),
+        Answer::NotSent => (Refused, Next::Again),
+        Answer::Unclear => (Ambiguous, Next::Again),
+    }
 }
 
 impl<L: Log, S: Store> Sender<L, S> {
@@ -216,7 +237,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             let next = self.settle(&attempt, answer, &people, &self.multicast).await?;
             match next {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &people).await?,
-                Next::Again => {
+                Next::Again | Next::AgainWithinQuota => {
                     let heads = Heads { all: range.len(), left_out: ledger.exclusions().len() };
                     self.note(chunk, path, PartState::Open { tried: true }, heads);
                     self.wait(&mut failures).await?;
@@ -236,8 +257,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         }
         let Some(unclear) = ledger.oldest_unclear() else { return Ok(state) };
         tracing::error!(job = %key.chunk.job, "a part of a chunk is undecided: officials have to say what becomes of it");
-        // On the attempt's own part: for a push that may be the whole chunk.
-        let attempt = AttemptRow { part: key.clone(), ..unclear.clone() };
+        // On the part itself, where the attempt may be of a whole push chunk; and as ours, for
+        // whoever made it may be about to write that LINE took it.
+        let attempt = AttemptRow { part: key.clone(), sender: self.id, ..unclear.clone() };
         self.outcome(&attempt, SendResult::Undecided, None).await?;
         Ok(PartState::Undecided)
     }
@@ -293,12 +315,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         exclusions: Vec<u16>,
         body: &[u8],
     ) -> Result<AttemptRow, Halt> {
-        // Later than every attempt before it, whatever the clock does: each has a row of its own.
-        let last = ledger.attempts.iter().map(|attempt| attempt.attempted_at.0).max();
-        let now = self.book.now().0.max(last.map_or(i64::MIN, |last| last + 1));
         let attempt = AttemptRow {
             part: key.clone(),
-            attempted_at: EventTime(now),
+            attempted_at: ledger.next_attempt_at(self.book.now()),
             sender: self.id,
             exclusions,
             body_hash: Sha256::digest(body).into(),
@@ -339,26 +358,14 @@ impl<L: Log, S: Store> Sender<L, S> {
         people: &[UserId],
         pacer: &Pacer,
     ) -> Result<Next, Halt> {
-        let (result, request_id, next) = match answer {
-            Answer::Accepted { request_id } | Answer::AlreadyAccepted { request_id } => {
-                (SendResult::Accepted, request_id, Next::Resolved)
-            }
-            Answer::BadRequest { names_recipient: true } if people.len() > 1 => {
-                (SendResult::Split, None, Next::Resolved)
-            }
-            Answer::BadRequest { names_recipient: true } => {
-                (SendResult::Invalid, None, Next::Resolved)
-            }
-            Answer::BadRequest { names_recipient: false } | Answer::Refused => {
-                (SendResult::Refused, None, Next::Pause(PauseCause::MessageRefused))
-            }
-            Answer::Unauthorized => {
-                (SendResult::Refused, None, Next::Pause(PauseCause::Unauthorized))
-            }
-            Answer::Forbidden => (SendResult::Refused, None, Next::Pause(PauseCause::Forbidden)),
-            Answer::TooMany => (SendResult::Refused, None, self.too_many(people, pacer).await),
-            Answer::NotSent => (SendResult::Refused, None, Next::Again),
-            Answer::Unclear => (SendResult::Ambiguous, None, Next::Again),
+        let (result, next) = verdict(&answer, people.len());
+        let next = match next {
+            Next::AgainWithinQuota => self.too_many(people, pacer).await,
+            next => next,
+        };
+        let request_id = match answer {
+            Answer::Accepted { request_id } | Answer::AlreadyAccepted { request_id } => request_id,
+            _ => None,
         };
         kill_point!("K25 answered, not noted");
         if mutant!("key stored after send") {

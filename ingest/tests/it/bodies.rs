@@ -126,6 +126,10 @@ async fn one_odd_event_never_loses_its_neighbours() {
         good.replace(r#""message":{"type":"text""#, r#""message":{"type":5"#),
         r#""a text""#.to_owned(),
         "5".to_owned(),
+        format!(
+            r#"["follow",{},{{"type":"user","userId":"{USER}"}},"01FZ74A0TDDPYRVKNK77XKC3ZR",null,null,null,null]"#,
+            NOW.0
+        ),
         format!(r#"{{"type":{deep}}}"#),
     ];
     for (n, odd) in odd.iter().enumerate() {
@@ -153,6 +157,7 @@ async fn what_is_no_webhook_is_kept_sealed_with_its_cause() {
         ("{}", RejectCause::NoEvents),
         ("[]", RejectCause::NoEvents),
         (r#"{"events":5}"#, RejectCause::NoEvents),
+        (r#"["U8e742f61d673b39c7fff3cecb7536ef0",[]]"#, RejectCause::NoEvents),
     ] {
         let before = causes(&endpoint).await.len();
         assert_eq!(endpoint.signed(odd).await, StatusCode::OK, "{odd}");

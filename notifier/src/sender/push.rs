@@ -1,5 +1,7 @@
 //! Push chunks: one attempt for the chunk, then one request and one retry key for each person.
 
+use std::borrow::Cow;
+
 use futures_util::{TryStreamExt, stream};
 use schemas::sending::Path;
 use storage::{
@@ -62,8 +64,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         let body = push_body(&user, &chunk.text);
         let retry_key = chunk.retry_key(&path);
         let mut failures = 0;
+        let mut whole = Cow::Borrowed(whole);
         loop {
-            let ledger = self.person_ledger(chunk, &path, whole).await?;
+            let ledger = self.person_ledger(chunk, &path, &whole).await?;
             let state = self.guarded(&key, &ledger).await?;
             if !(covered && state == PartState::Open { tried: true }) {
                 self.note(chunk, &path, state, Heads { all: 1, left_out: 0 });
@@ -72,17 +75,28 @@ impl<L: Log, S: Store> Sender<L, S> {
                 return Ok(());
             }
             let permit = self.leave_to_send(chunk.job, &self.push).await?;
-            let attempt = match whole.attempts.first() {
+            let (attempt, ledger) = match whole.attempts.first() {
                 Some(oldest) if std::mem::take(&mut covered) => {
-                    AttemptRow { part: key.clone(), ..oldest.clone() }
+                    (AttemptRow { part: key.clone(), ..oldest.clone() }, ledger)
                 }
-                _ => self.attempt(&key, &ledger, Vec::new(), &body).await?,
+                _ => {
+                    let attempt = self.attempt(&key, &ledger, Vec::new(), &body).await?;
+                    // Another sender's attempt for the whole may have been written meanwhile, and
+                    // covers a request to this person.
+                    whole = Cow::Owned(self.ledger(&part(chunk.key, Path::whole())).await?);
+                    (attempt, self.person_ledger(chunk, &path, &whole).await?)
+                }
             };
+            // Waiting for the permit, or writing, may have taken long.
+            let open = matches!(ledger.state(), PartState::Open { .. });
+            if !open || ledger.is_too_late(self.book.now(), self.max_skew_ms) {
+                continue;
+            }
             let answer = self.line.post(Endpoint::Push, body.clone(), Some(retry_key)).await;
             drop(permit);
             match self.settle(&attempt, answer, &[user], &self.push).await? {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &[user]).await?,
-                Next::Again => {
+                Next::Again | Next::AgainWithinQuota => {
                     self.note(
                         chunk,
                         &path,

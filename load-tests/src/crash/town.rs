@@ -14,7 +14,7 @@ use storage::{
 };
 use tokio::time::Instant;
 
-use super::life::Life;
+use super::{TRIALS_OF_A_WORLD, life::Life};
 use crate::{
     cluster::free_address,
     demo::{self, Officials},
@@ -70,6 +70,8 @@ pub struct Town {
     record: Record,
     finished: Vec<(oracle::Job, ProgressView)>,
     known: BTreeSet<Difference>,
+    /// Places that evenings do not go to and that are taken.
+    apart: usize,
     /// Requests in the journal that were judged.
     judged: usize,
     dir: std::path::PathBuf,
@@ -86,7 +88,8 @@ impl World {
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let platform = Platform::new(Channel::default(), seed);
-        let size = Size { facilities: 6, venues: 2 * JOB_VENUES, visitors: 0, scans: 0 };
+        let venues = JOB_VENUES + TRIALS_OF_A_WORLD;
+        let size = Size { facilities: 6, venues, visitors: 0, scans: 0 };
         let now = EventTime(platform.clock.now());
         let day = scenario::make_empty(size, now.0);
         let serving = platform.serve(([127, 0, 0, 1], 0).into()).await?;
@@ -132,6 +135,7 @@ impl World {
             record: Record { places, ..Record::default() },
             finished: Vec::new(),
             known: BTreeSet::new(),
+            apart: 0,
             judged: 0,
             dir: dir.to_owned(),
             _serving: serving,
@@ -178,22 +182,26 @@ impl Town {
         }
     }
 
-    /// People who go to the same places in two weeks of keys, and a job about both.
+    /// People who go to one place in two weeks of keys, and a job about both.
     pub fn two_weeks(&mut self, people: usize, name: &str) -> Evening {
         let reference = format!("{name} {}", uuid::Uuid::new_v4().simple());
         let now = EventTime(self.platform.clock.now() - HOUR);
         // Weeks begin on Mondays, and the epoch of time on a Thursday.
         let monday = (now.0 - 4 * DAY).div_euclid(7 * DAY) * 7 * DAY + 4 * DAY;
+        // Where nobody else goes: who comes to a place after its job is complete is told by a sweep.
+        let venue = JOB_VENUES + self.apart;
+        self.apart += 1;
         let (mut events, mut visitors) = (Vec::new(), Vec::new());
         for n in 0..people {
             let visitor = self.source.visitor();
             for at in [monday - 10 * MINUTE, monday + 10 * MINUTE] {
-                events.push(self.source.scan(&visitor, n % JOB_VENUES, at + n as i64));
+                events.push(self.source.scan(&visitor, venue, at + n as i64));
             }
             visitors.push(visitor);
         }
         self.day.visitors.extend(visitors.iter().cloned());
-        let job = traffic::job(monday - 20 * MINUTE, monday + 20 * MINUTE, &reference);
+        let mut job = traffic::job(monday - 20 * MINUTE, monday + 20 * MINUTE, &reference);
+        job.venues = vec![venue];
         Evening { events, visitors, job }
     }
 

@@ -139,9 +139,9 @@ impl Run {
             let at = self.stage.platform.clock.now();
             let follow = |n| Event::new(user(n), at, What::Follow);
             let events: Vec<Event> = (first..first + 100).map(follow).collect();
-            let delivery =
-                self.stage.sender.deliver(&events, Redelivery::First, Instant::now()).await;
-            ensure!(delivery.status == 200, "a webhook was answered {}", delivery.status);
+            // The servers have just started.
+            let (_, tries) = self.stage.sender.deliver_surely(&events, Instant::now()).await;
+            ensure!(tries < 50, "nobody can add the account");
         }
         Ok(())
     }

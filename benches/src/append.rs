@@ -43,6 +43,8 @@ impl Default for Appends {
 
 /// How many callers, each with one append under way.
 const CALLERS: [usize; 3] = [1, 64, 512];
+/// More than there are callers: nobody waits to be in line.
+const WAITING: usize = 1_024;
 /// Bytes of a record: those of a scan.
 const RECORD_BYTES: usize = 200;
 
@@ -143,12 +145,12 @@ impl To {
 }
 
 /// A file, and a thread that appends to it.
-struct Bare(mpsc::Sender<(Bytes, oneshot::Sender<()>)>);
+struct Bare(mpsc::SyncSender<(Bytes, oneshot::Sender<()>)>);
 
 impl Bare {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let mut file = File::create_new(path)?;
-        let (sender, inbox) = mpsc::channel::<(Bytes, oneshot::Sender<()>)>();
+        let (sender, inbox) = mpsc::sync_channel::<(Bytes, oneshot::Sender<()>)>(WAITING);
         thread::Builder::new().name("bare".to_owned()).spawn(move || -> std::io::Result<()> {
             let mut bytes = Vec::new();
             while let Ok(first) = inbox.recv() {

@@ -90,11 +90,9 @@ pub async fn load(
     until: Until,
 ) -> anyhow::Result<Load> {
     let mut tasks = tokio::task::JoinSet::new();
-    let begun = Instant::now();
     for first in 0..connections {
         let requests = Arc::clone(requests);
-        let one =
-            async move { one(address, &requests, (first, connections), begun, pace, until).await };
+        let one = async move { one(address, &requests, (first, connections), pace, until).await };
         tasks.spawn(one);
     }
     let mut load = Load { answered: 0, latency: sample::latencies() };
@@ -110,7 +108,6 @@ async fn one(
     address: SocketAddr,
     requests: &Requests,
     (first, step): (usize, usize),
-    begun: Instant,
     pace: Pace,
     until: Until,
 ) -> anyhow::Result<Load> {
@@ -118,6 +115,7 @@ async fn one(
     stream.set_nodelay(true)?;
     let mut answer = Vec::with_capacity(1_024);
     let mut load = Load { answered: 0, latency: sample::latencies() };
+    let begun = Instant::now();
     for n in (first..).step_by(step) {
         let over = match until {
             Until::Over(length) => begun.elapsed() >= length,

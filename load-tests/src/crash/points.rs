@@ -313,7 +313,7 @@ async fn a_day_passes(world: &mut World) -> anyhow::Result<()> {
     reached(|| since(at, 500) >= 2 * hanging).await?;
     platform.faults.lock().clear();
     world.life.sleeps(HOUR + HOUR / 6).await?;
-    let undecided = world.town.undecided(&job).await?;
+    let undecided = world.town.given_up(&job).await?;
     world.town.promise(undecided > 0, "nobody is undecided a day after");
     Ok(())
 }

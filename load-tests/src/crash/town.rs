@@ -1,6 +1,11 @@
 //! Visitors, officials, the stand-in for LINE, and the judge.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use console::view::{JobView, ProgressView};
@@ -62,6 +67,8 @@ pub struct Town {
     pub config: server::Config,
     /// People whom LINE refuses.
     pub refused: BTreeSet<String>,
+    /// Jobs that were given up, and how many people the product called undecided.
+    pub undecided: BTreeMap<String, u64>,
     /// Broken promises that were seen on the way.
     pub broken: Vec<String>,
     webhook: String,
@@ -129,6 +136,7 @@ impl World {
             source,
             config,
             refused: BTreeSet::new(),
+            undecided: BTreeMap::new(),
             broken: Vec::new(),
             webhook,
             day,
@@ -302,8 +310,8 @@ impl Town {
     }
 
     /// Waits until nothing more can be done for a job than to ask officials, and gives it up: whoever
-    /// was told was told once, and the others are named.
-    pub async fn undecided(&mut self, id: &str) -> anyhow::Result<u64> {
+    /// was not told by then is one of those whom the product calls undecided. How many these are.
+    pub async fn given_up(&mut self, id: &str) -> anyhow::Result<u64> {
         let view = self.wait_for(id, |view| {
             let open = view.progress.pending + view.progress.retrying;
             view.state != "sending" || (view.progress.targeted > 0 && open == 0)
@@ -313,6 +321,7 @@ impl Town {
         let approver = &self.officials.approver;
         let (status, view) = self.officials.call(approver, Method::POST, &path, None).await?;
         ensure!(status.is_success(), "cancel: {status} {view}");
+        self.undecided.insert(id.to_owned(), undecided);
         Ok(undecided)
     }
 
@@ -343,7 +352,20 @@ impl Town {
         }
         self.record.journal = self.platform.journal.lock().clone();
         let mut differences = verify::verify(&AnyStore::Remote(remote), &self.record).await?;
+        let missed = |id: &str| {
+            let of_this =
+                |d: &&Difference| matches!(d, Difference::Missed { job, .. } if job == id);
+            differences.iter().filter(of_this).count() as u64
+        };
+        let named: BTreeSet<&str> = self
+            .undecided
+            .iter()
+            .filter(|(id, undecided)| missed(id) <= **undecided)
+            .map(|(id, _)| id.as_str())
+            .collect();
         differences.retain(|difference| match difference {
+            // Officials have been asked about them.
+            Difference::Missed { job, .. } if named.contains(job.as_str()) => false,
             // LINE takes nothing for them, and the product says so: see below.
             Difference::Missed { user, .. } => !self.refused.contains(user),
             _ => true,

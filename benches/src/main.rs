@@ -26,7 +26,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use self::setting::Servers;
+use self::setting::{Place, Servers};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -61,7 +61,7 @@ enum Command {
     /// On servers where they are named, in data directories otherwise.
     Ingest {
         #[command(flatten)]
-        servers: Option<Servers>,
+        place: Place,
         #[command(flatten)]
         ingest: ingest::Ingest,
     },
@@ -82,7 +82,7 @@ enum Command {
     /// On servers where they are named, in data directories otherwise.
     Window {
         #[command(flatten)]
-        servers: Option<Servers>,
+        place: Place,
         #[command(flatten)]
         window: window::Window,
     },
@@ -137,7 +137,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             ];
             report(machine, &sections, out)?;
         }
-        Command::Ingest { servers, ingest } => drop(match servers {
+        Command::Ingest { place, ingest } => drop(match place.servers() {
             Some(servers) => ingest::on_kafka(&servers, &ingest).await?,
             None => ingest::embedded(&ingest).await?,
         }),
@@ -145,7 +145,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Processor { servers, processor } => {
             drop(processor::run(&servers, &processor).await?);
         }
-        Command::Window { servers, window } => drop(match servers {
+        Command::Window { place, window } => drop(match place.servers() {
             Some(servers) => window::on_cql(&servers, &window).await?,
             None => window::embedded(&window).await?,
         }),
@@ -167,10 +167,30 @@ fn report(machine: String, sections: &[String], out: Option<PathBuf>) -> anyhow:
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, FromArgMatches};
 
     #[test]
     fn the_command_line_is_sound() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_runs_in_both_places_runs_on_servers_where_they_are_named() {
+        // Whatever servers these tests run beside.
+        let unset = |arg: clap::Arg| arg.env(None::<&str>);
+        let command = super::Cli::command().mut_subcommand("ingest", |ingest| {
+            ingest.mut_arg("kafka", unset).mut_arg("cql", unset)
+        });
+        let servers = |arguments: &[&str]| {
+            let arguments = [&["anshin-bench", "ingest"], arguments].concat();
+            let matches = command.clone().try_get_matches_from(arguments).ok()?;
+            match super::Cli::from_arg_matches(&matches).expect("it was parsed").command {
+                super::Command::Ingest { place, .. } => Some(place.servers().is_some()),
+                _ => None,
+            }
+        };
+        assert_eq!(servers(&[]), Some(false));
+        assert_eq!(servers(&["--kafka", "127.0.0.1:1", "--cql", "127.0.0.1:2"]), Some(true));
+        assert_eq!(servers(&["--kafka", "127.0.0.1:1"]), None, "one without the other");
     }
 }

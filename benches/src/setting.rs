@@ -21,6 +21,24 @@ pub struct Servers {
     pub cql: String,
 }
 
+/// A Kafka and a CQL store where they are named; data directories otherwise.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// Brokers of Kafka, `host:port,host:port`.
+    #[arg(long, env = "ANSHIN_TEST_KAFKA", requires = "cql")]
+    kafka: Option<String>,
+    /// Nodes of the store, `host:port,host:port`.
+    #[arg(long, env = "ANSHIN_TEST_CQL", requires = "kafka")]
+    cql: Option<String>,
+}
+
+impl Place {
+    /// The servers, if there are any.
+    pub fn servers(self) -> Option<Servers> {
+        self.kafka.zip(self.cql).map(|(kafka, cql)| Servers { kafka, cql })
+    }
+}
+
 impl Servers {
     /// Names for topics and a keyspace that nobody had before.
     pub fn names(&self) -> demo::Servers {

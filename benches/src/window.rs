@@ -16,7 +16,7 @@ use schemas::{
 };
 use server::backends::Backends;
 use storage::{
-    any::{AnyStore, StorePlace},
+    any::StorePlace,
     rows::{TypedStore, visits::ScanRow},
 };
 use tokio::time::Instant;
@@ -59,7 +59,6 @@ const HOT: u64 = 100_000;
 
 /// A table of so many rows.
 struct Filled {
-    store: AnyStore,
     partitions: u64,
     newest: Hour,
     setting: Setting,
@@ -98,7 +97,7 @@ pub async fn embedded(window: &Window) -> anyhow::Result<String> {
     let large = &tables[1];
     let hot = (VenueId::from_u64(u64::from(u32::MAX)), large.newest);
     for start in (0..HOT).step_by(ROWS as usize) {
-        large.store.put(&rows(hot, start)).await?;
+        large.backends.store.put(&rows(hot, start)).await?;
     }
     let mut latencies = sample::latencies();
     for _ in 0..20 {
@@ -175,8 +174,7 @@ impl Filled {
     async fn make(setting: Setting, rows: u64) -> anyhow::Result<Self> {
         let backends = server::backends::open_or_reach(&setting.config).await?;
         let newest = setting::now().plus(-HOUR_MS).hour();
-        let (store, partitions) = (backends.store.clone(), rows / ROWS);
-        let filled = Self { store, partitions, newest, setting, backends };
+        let filled = Self { partitions: rows / ROWS, newest, setting, backends };
         stream::iter(0..filled.partitions)
             .map(|n| filled.fill(n))
             .buffer_unordered(FILLERS)
@@ -192,13 +190,13 @@ impl Filled {
     }
 
     async fn fill(&self, n: u64) -> anyhow::Result<()> {
-        Ok(self.store.put(&rows(self.partition(n), n)).await?)
+        Ok(self.backends.store.put(&rows(self.partition(n), n)).await?)
     }
 
     /// Reads one partition as the planner does.
     async fn scan(&self, partition: (VenueId, Hour), visits: u64) -> anyhow::Result<Duration> {
         let begun = Instant::now();
-        let rows = self.store.all::<ScanRow>(&partition).await?;
+        let rows = self.backends.store.all::<ScanRow>(&partition).await?;
         let took = begun.elapsed();
         ensure!(rows.len() as u64 == visits, "an hour has {} rows", rows.len());
         Ok(took)

@@ -230,6 +230,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn deliveries_that_never_end_keep_no_commit_off() {
+        let script = Scripted {
+            deliveries: (0..10).map(|n| Delivery::Records(records(1, [n]))).collect(),
+            ..Scripted::default()
+        };
+        let commits = Arc::clone(&script.commits);
+        let mut member = Committing::new(script);
+        for _ in 0..10 {
+            let Ok(Delivery::Records(records)) = member.next().await else { panic!("records") };
+            member.done(&records);
+            tokio::time::advance(EVERY * 6 / 10).await;
+        }
+        // Each second delivery finds one due.
+        let expected: Vec<_> = [2, 4, 6, 8].map(|offset| vec![(1, offset)]).into();
+        assert_eq!(*commits.lock(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_leaves_commits() {
         let script = Scripted::default();
         let commits = Arc::clone(&script.commits);

@@ -296,6 +296,30 @@ async fn what_is_unclear_for_too_long_is_decided_by_two_officials() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_waits_for_its_turn_until_the_key_is_forgotten_is_not_sent() {
+    // Slow enough that people whose first push is unclear wait for leave to send the second.
+    let town = Town::open_with(175, &[("ANSHIN__SENDING__PUSHES_PER_SECOND", "8")]).await;
+    town.stage.platform.faults.lock().share("push", Fault::ErrorAfter, 1.0);
+    let job = town.approve().await;
+    // More requests than a second has are unclear, so some of them wait for leave.
+    town.wait_for(&job, |view| view.progress.retrying >= 16).await;
+    {
+        let mut faults = town.stage.platform.faults.lock();
+        faults.clear();
+        town.stage.platform.clock.advance(24 * 3_600_000);
+    }
+    let view = town.wait_for(&job, |v| v.progress.undecided > 0 && v.progress.retrying == 0).await;
+    assert!(view.progress.undecided >= 8, "{:?}", view.progress);
+    let journal = town.stage.platform.journal.lock().clone();
+    let mut counts = std::collections::BTreeMap::new();
+    for accepted in &journal.accepted {
+        *counts.entry(&accepted.user).or_insert(0) += 1;
+    }
+    assert!(counts.values().all(|count| *count == 1), "somebody was told twice");
+    town.stage.end().await.expect("the roles end well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_to_be_forgotten_after_the_plan_is_left_out() {
     // Slow enough that most chunks are still to be sent when the erasures are in.
     let slow = [("ANSHIN__SENDING__CALLS_PER_SECOND", "1")];

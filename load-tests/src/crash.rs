@@ -29,16 +29,13 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use sha2::{Digest, Sha256};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use self::{
     points::{POINTS, Point},
     town::World,
 };
-use crate::cluster;
+use crate::{cluster, scratch};
 
 /// Broken promises of one trial that are shown.
 const SHOWN: usize = 10;
@@ -92,36 +89,7 @@ fn again(point: &Point, seed: u64) -> String {
 pub async fn run(crash: &Crash) -> anyhow::Result<bool> {
     let binary = cluster::beside("anshin-breakable")?;
     check_binaries(&binary)?;
-    in_own_dir(crash.dir.as_deref(), async |dir| in_dir(crash, &binary, dir).await).await
-}
-
-/// Works in a directory that was asked for, or in a temporary one, which is kept where all is not
-/// well. Whatever was started ends with the work.
-#[allow(clippy::print_stdout)]
-async fn in_own_dir(
-    asked: Option<&Path>,
-    work: impl AsyncFnOnce(&Path) -> anyhow::Result<bool>,
-) -> anyhow::Result<bool> {
-    let temporary = tempfile::Builder::new().prefix("anshin-crash-").tempdir()?;
-    let dir = match asked {
-        Some(dir) => std::path::absolute(dir)?,
-        None => temporary.path().to_owned(),
-    };
-    let mut terminated = signal(SignalKind::terminate())?;
-    let well = tokio::select! {
-        well = work(&dir) => well,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            anyhow::bail!("interrupted")
-        }
-        _ = terminated.recv() => anyhow::bail!("terminated"),
-    };
-    if !matches!(well, Ok(true)) {
-        println!("what the process wrote is in {}", dir.display());
-        // Not a temporary one any more.
-        let _ = temporary.keep();
-    }
-    well
+    scratch::work_in(crash.dir.as_deref(), async |dir| in_dir(crash, &binary, dir).await).await
 }
 
 /// The points of all trials, in turn.
@@ -151,14 +119,13 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
     println!("seed {}", crash.seed);
     let plan = plan(crash)?;
     let mut table: Vec<Tried> = Vec::new();
-    let mut trials = (crash.seed..).zip(plan);
+    let mut trials = (crash.seed..).zip(plan).peekable();
     let mut of_worlds = 0;
     for number in 0_usize.. {
-        let of_this: Vec<_> = trials.by_ref().take(TRIALS_OF_A_WORLD).collect();
-        let Some((first, _)) = of_this.first() else { break };
+        let Some((first, _)) = trials.peek() else { break };
         let dir = dir.join(number.to_string());
         let mut world = World::open(&dir, binary, *first, None).await?;
-        for (seed, point) in of_this {
+        for (seed, point) in trials.by_ref().take(TRIALS_OF_A_WORLD) {
             let begun = Instant::now();
             let (kills, broken) = trial(&mut world, point, seed).await?;
             print_broken(point, seed, &broken);
@@ -171,6 +138,11 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
                     known.broken += tried.broken;
                 }
                 None => table.push(tried),
+            }
+            if world.life.has_slept() {
+                // Its evenings are further back than an evening is: LINE takes no push any more for
+                // somebody who wrote in one and is no friend.
+                break;
             }
         }
         for what in world.end().await? {

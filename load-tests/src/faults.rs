@@ -25,16 +25,14 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use self::{
     rows::{ROWS, Row},
     servers::{Nodes, Servers},
     world::World,
 };
+use crate::scratch;
 
 /// Broken promises of one trial that are shown.
 const SHOWN: usize = 10;
@@ -93,32 +91,8 @@ fn chance(row: &Row, seed: u64) -> StdRng {
 }
 
 /// Runs the rows; whether every promise was kept.
-#[allow(clippy::print_stdout)]
 pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
-    let temporary = tempfile::Builder::new().prefix("anshin-faults-").tempdir()?;
-    let dir = match &faults.dir {
-        Some(dir) => {
-            std::fs::create_dir_all(dir)?;
-            std::path::absolute(dir)?
-        }
-        None => temporary.path().to_owned(),
-    };
-    let mut terminated = signal(SignalKind::terminate())?;
-    // Whatever was started ends with this future.
-    let kept = tokio::select! {
-        kept = in_dir(faults, &dir) => kept,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            anyhow::bail!("interrupted")
-        }
-        _ = terminated.recv() => anyhow::bail!("terminated"),
-    };
-    if !matches!(kept, Ok(true)) {
-        println!("what servers and roles wrote is in {}", dir.display());
-        // Not a temporary one any more.
-        let _ = temporary.keep();
-    }
-    kept
+    scratch::work_in(faults.dir.as_deref(), async |dir| in_dir(faults, dir).await).await
 }
 
 #[allow(clippy::print_stdout)]

@@ -9,6 +9,7 @@
 //! | [`verify`] | journal against store and against what the platform accepted |
 //! | [`replay`] | signed traffic, open loop |
 //! | [`children`] | processes that end with this one |
+//! | [`scratch`] | the directory that a harness works in |
 //! | [`cluster`] | every role as processes of its own |
 //! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
 //! | [`crash`] | kills one process on a directory, at kill points and at random, and counts; breaks promises |
@@ -29,4 +30,5 @@ pub mod oracle;
 pub mod platform;
 pub mod replay;
 pub mod scenario;
+pub mod scratch;
 pub mod verify;

@@ -96,6 +96,11 @@ impl Life {
         self.process.ready().await
     }
 
+    /// Whether its clock is not the machine's any more.
+    pub fn has_slept(&self) -> bool {
+        self.ahead_ms > 0
+    }
+
     /// Damages what it leaves at its next death.
     pub fn damage(&mut self, damage: Damage) {
         self.damage = Some(damage);

@@ -6,8 +6,8 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{check_binaries, in_own_dir, points::POINTS, town::World, trial};
-use crate::cluster;
+use super::{check_binaries, points::POINTS, town::World, trial};
+use crate::{cluster, scratch};
 
 /// A promise that is broken on purpose.
 struct Mutant {
@@ -55,7 +55,7 @@ const TRIALS: usize = 3;
 pub async fn run(mutants: &Mutants) -> anyhow::Result<bool> {
     let binary = cluster::beside("anshin-breakable")?;
     check_binaries(&binary)?;
-    in_own_dir(mutants.dir.as_deref(), async |dir| in_dir(mutants, &binary, dir).await).await
+    scratch::work_in(mutants.dir.as_deref(), async |dir| in_dir(mutants, &binary, dir).await).await
 }
 
 #[allow(clippy::print_stdout)]

@@ -218,7 +218,7 @@ async fn unanswered(world: &mut World, fault: Fault) -> anyhow::Result<()> {
     world.life.kill_when(move || {
         let journal = platform.journal.lock();
         let hanging = journal.requests[before..].iter().filter(|request| request.status == 0);
-        hanging.count() == 4
+        hanging.count() >= 4
     });
     let evening = world.town.evening(PEOPLE, "unanswered");
     world.life.live(world.town.tell(&evening)).await
@@ -288,29 +288,26 @@ async fn a_day_passes(world: &mut World) -> anyhow::Result<()> {
             faults.share(endpoint, fault, 1.0);
         }
     };
+    // Requests since then that were answered so, and how many people they were for.
     let since = |at: usize, status: u16| {
         let journal = platform.journal.lock();
         let sending = journal.requests[at..].iter().filter(|r| r.status == status && r.people > 0);
-        sending.filter(|request| request.endpoint != "reply").count()
+        let sending = sending.filter(|request| request.endpoint != "reply");
+        sending.fold((0, 0), |(count, people), one| (count + 1, people + one.people as u64))
     };
     let evening = world.town.evening(FEW, "N7");
     world.town.send(&evening).await?;
     faults(Fault::HangAfter);
     let at = platform.journal.lock().requests.len();
     let job = world.town.approve(&evening).await?;
-    // All of it is on its way when nothing has been added for a while.
-    let mut hanging = 0;
-    reached(|| {
-        let now = since(at, 0);
-        let settled = now > 0 && now == hanging;
-        hanging = now;
-        settled
-    })
-    .await?;
+    // Everybody's request is on its way.
+    let planned = world.town.wait_for(&job, |view| view.progress.targeted > 0).await?;
+    reached(|| since(at, 0).1 >= planned.progress.targeted).await?;
+    let (requests, _) = since(at, 0);
     faults(Fault::ErrorBefore);
     let at = platform.journal.lock().requests.len();
     world.life.sleeps(23 * HOUR).await?;
-    reached(|| since(at, 500) >= 2 * hanging).await?;
+    reached(|| since(at, 500).0 >= 2 * requests).await?;
     platform.faults.lock().clear();
     world.life.sleeps(HOUR + HOUR / 6).await?;
     let undecided = world.town.given_up(&job).await?;

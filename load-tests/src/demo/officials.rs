@@ -22,6 +22,9 @@ use tokio::time::Instant;
 use super::show::Show;
 use crate::{oracle, scenario};
 
+/// Officials whose console is away try again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// A drafter and another person who approves.
 pub struct Officials {
     http: reqwest::Client,
@@ -131,13 +134,21 @@ impl Officials {
         self.submitted(job, places, &[StatusCode::CREATED]).await
     }
 
-    /// The same where an earlier answer was unclear: it may be there already.
-    pub(crate) async fn submit_again_and_approve(
+    /// The same while a process may be away: again and again for so long. An earlier answer may have
+    /// been lost, so that the job is there already.
+    pub(crate) async fn submit_until_approved(
         &self,
         job: &scenario::Job,
         places: &[(String, String, i64)],
+        patience: Duration,
     ) -> anyhow::Result<oracle::Job> {
-        self.submitted(job, places, &[StatusCode::CREATED, StatusCode::OK]).await
+        let begun = Instant::now();
+        loop {
+            match self.submitted(job, places, &[StatusCode::CREATED, StatusCode::OK]).await {
+                Err(_) if begun.elapsed() < patience => tokio::time::sleep(AGAIN_AFTER).await,
+                result => return result,
+            }
+        }
     }
 
     async fn submitted(

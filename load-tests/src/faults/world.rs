@@ -172,15 +172,9 @@ impl World {
 
     /// Submits a job and has it approved; its id.
     pub async fn approve(&mut self, evening: &Evening) -> anyhow::Result<String> {
-        let (begun, places) = (Instant::now(), &self.record.places);
-        // Right after a fault a console may say so, and officials try again: it is one job.
-        let job = loop {
-            match self.officials.submit_again_and_approve(&evening.job, places).await {
-                Ok(job) => break job,
-                Err(error) if begun.elapsed() > RECOVERS_WITHIN => return Err(error),
-                Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
-            }
-        };
+        let places = &self.record.places;
+        let approved = self.officials.submit_until_approved(&evening.job, places, RECOVERS_WITHIN);
+        let job = approved.await?;
         let id = job.id.clone();
         self.record.jobs.push(job);
         Ok(id)

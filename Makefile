@@ -89,6 +89,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/test-compose
 	scripts/servers/with -- cargo test --workspace --locked
 	scripts/test-chart $(tested)/anshin
+	scripts/test-sdks $(tested)/anshin-load
 	$(breakable)
 	$(tested)/anshin-load crash
 	$(tested)/anshin-load mutants

@@ -7,7 +7,7 @@
 //! | [`scenario`] | a day, from a seed |
 //! | [`oracle`] | from what was sent: who must have got what |
 //! | [`verify`] | journal against store and against what the platform accepted |
-//! | [`replay`] | signed traffic, open loop |
+//! | [`replay`] | signed traffic from scenarios and traces, open loop |
 //! | [`children`] | processes that end with this one |
 //! | [`scratch`] | the directory that a harness works in |
 //! | [`cluster`] | every role as processes of its own |
@@ -17,7 +17,8 @@
 //! | [`demo`] | plays a day on all roles in one process, and counts |
 //! | [`corpus`] | what every version wrote, and what it must still read as |
 //!
-//! It talks to loopback addresses only; but for [`conformance`], which goes where it is sent.
+//! It talks to loopback addresses only; but for [`conformance`], which goes where it is sent, and
+//! [`replay`], where a target says that no LINE is behind it ([`platform::target`]).
 
 pub mod children;
 pub mod cluster;

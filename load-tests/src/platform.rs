@@ -10,9 +10,10 @@
 //! | [`faults`] | what can be made to go wrong |
 //! | [`journal`] | everything that was sent and accepted |
 //! | `admin` | how a stand-in that runs by itself is steered |
+//! | [`target`] | where webhooks may go |
 //! | [`webhooks`] | events as LINE sends them: signed, several in a body, delivered again |
 //!
-//! It talks to loopback addresses only. Its clock can be moved, so that what LINE does after 24
+//! It talks to loopback addresses only, but for replays ([`target`]). Its clock can be moved, so that what LINE does after 24
 //! hours can be seen at once.
 
 mod admin;
@@ -22,6 +23,7 @@ pub mod faults;
 pub mod journal;
 pub mod limits;
 pub mod people;
+pub mod target;
 pub mod webhooks;
 
 use std::{

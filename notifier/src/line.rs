@@ -2,6 +2,7 @@
 //!
 //! Every request is made once: whoever calls decides about another attempt, by [`Answer`].
 
+mod stand_in;
 mod token;
 
 use std::{fmt, time::Duration};

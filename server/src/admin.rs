@@ -1,4 +1,4 @@
-//! The admin port: `/live`, `/ready`, `/metrics`.
+//! The admin port: `/live`, `/ready`, `/metrics`, `/line-api`.
 
 use std::{
     sync::{
@@ -10,6 +10,7 @@ use std::{
 
 use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use notifier::line::LineClient;
 use tokio::sync::watch;
 
 /// Upper bounds of every histogram, in seconds (and counts).
@@ -91,7 +92,7 @@ pub async fn upkeep(handle: Option<PrometheusHandle>) {
 }
 
 /// The admin port's routes.
-pub fn router(readiness: Readiness, handle: Option<PrometheusHandle>) -> Router {
+pub fn router(readiness: Readiness, handle: Option<PrometheusHandle>, line: LineClient) -> Router {
     Router::new()
         .route("/live", get(|| async { "live\n" }))
         .route(
@@ -110,4 +111,14 @@ pub fn router(readiness: Readiness, handle: Option<PrometheusHandle>) -> Router 
             "/metrics",
             get(move || async move { handle.map(|handle| handle.render()).unwrap_or_default() }),
         )
+        .route("/line-api", get(move || line_api(line)))
+}
+
+/// Who answers this process at `line.api_url`: what a load test asks before it sends anything here.
+async fn line_api(line: LineClient) -> (StatusCode, &'static str) {
+    match line.is_stand_in().await {
+        Ok(true) => (StatusCode::OK, "stand-in\n"),
+        Ok(false) => (StatusCode::OK, "no stand-in\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "nobody answers\n"),
+    }
 }

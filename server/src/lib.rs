@@ -7,7 +7,7 @@
 //! | [`roles`] | puts the roles together in one process, starts and ends them |
 //! | [`counts`] | the narrow door between officials and visitors' rows |
 //! | [`listener`] | one hardened HTTP listener for every role that has one |
-//! | [`admin`] | `/live`, `/ready`, `/metrics` |
+//! | [`admin`] | `/live`, `/ready`, `/metrics`, `/line-api` |
 //! | [`keys`] | key files |
 //! | [`migrate`] | topics and tables, made and checked |
 //! | [`copy`](mod@copy) | moves a data directory to a cluster |

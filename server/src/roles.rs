@@ -216,7 +216,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     let mut tasks: JoinSet<Result<(), Ended>> = JoinSet::new();
     let (log, store) = (backends.log.clone(), backends.store.clone());
 
-    let router = admin::router(readiness.clone(), recorder.clone());
+    let router = admin::router(readiness.clone(), recorder.clone(), line.clone());
     // The admin port answers until the very end.
     let admin_stop = CancellationToken::new();
     let admin_task =

@@ -24,6 +24,7 @@ type Shared = State<Arc<Platform>>;
 
 pub(super) fn router(platform: Arc<Platform>) -> Router {
     Router::new()
+        .route("/_standin", get(who))
         .route("/_standin/faults", post(faults).delete(no_faults))
         .route("/_standin/people", post(people))
         .route("/_standin/clock", post(clock))
@@ -31,6 +32,11 @@ pub(super) fn router(platform: Arc<Platform>) -> Router {
         .route("/_standin/webhook", post(webhook))
         .route("/_standin/journal", get(journal))
         .with_state(platform)
+}
+
+/// What LINE never answers: how a product, asked by a load test, knows that this is not LINE.
+async fn who() -> ([(&'static str, &'static str); 1], &'static str) {
+    ([("x-line-stand-in", "anshin-load")], "a stand-in for LINE\n")
 }
 
 #[derive(Deserialize)]

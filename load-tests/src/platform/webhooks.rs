@@ -16,6 +16,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     Platform,
     journal::{Delivered, What},
+    target::{self, Target},
 };
 
 /// LINE waits so long for an answer.
@@ -110,7 +111,7 @@ pub struct Delivery {
 pub struct WebhookSender {
     platform: Arc<Platform>,
     http: reqwest::Client,
-    urls: Arc<[String]>,
+    targets: Arc<[Target]>,
     turn: Arc<AtomicUsize>,
     acknowledged: watch::Sender<usize>,
 }
@@ -118,21 +119,17 @@ pub struct WebhookSender {
 impl WebhookSender {
     /// To a product on loopback addresses, in turn, as whatever balances load would.
     pub fn new(platform: Arc<Platform>, urls: &[String]) -> anyhow::Result<Self> {
-        for url in urls {
-            let parsed = reqwest::Url::parse(url)?;
-            let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-            let address = host.parse::<std::net::IpAddr>();
-            let loopback = address.is_ok_and(|address| address.is_loopback());
-            anyhow::ensure!(loopback, "the stand-in sends webhooks to loopback addresses only");
-        }
-        let first = urls.first().ok_or_else(|| anyhow::anyhow!("no address for webhooks"))?;
-        let http = reqwest::Client::builder()
-            .timeout(ANSWER_WITHIN)
-            .retry(reqwest::retry::never())
-            .build()?;
-        first.clone_into(&mut platform.webhook_url.lock());
+        let targets = urls.iter().map(|url| Target::loopback(url)).collect::<Result<_, _>>()?;
+        Self::to(platform, targets)
+    }
+
+    /// To targets that may be sent to, in turn.
+    pub fn to(platform: Arc<Platform>, targets: Vec<Target>) -> anyhow::Result<Self> {
+        let first = targets.first().ok_or_else(|| anyhow::anyhow!("no address for webhooks"))?;
+        first.url().as_str().clone_into(&mut platform.webhook_url.lock());
+        let http = target::client(ANSWER_WITHIN)?;
         let (turn, acknowledged) = (Arc::default(), watch::Sender::new(0));
-        Ok(Self { platform, http, urls: urls.into(), turn, acknowledged })
+        Ok(Self { platform, http, targets: targets.into(), turn, acknowledged })
     }
 
     /// Waits until so many events were acknowledged by the product.
@@ -163,15 +160,7 @@ impl WebhookSender {
             let mut limits = self.platform.limits.lock();
             limits.reply_token(&event.reply_token, &event.user, event.at, now);
         }
-        let (body, signature) = self.signed(events, redelivery);
-        let request = self
-            .http
-            .post(&self.urls[self.turn.fetch_add(1, Ordering::Relaxed) % self.urls.len()])
-            .header("content-type", "application/json; charset=utf-8")
-            .header("user-agent", "LineBotWebhook/2.0")
-            .header("x-line-signature", signature)
-            .body(body);
-        let status = request.send().await.map_or(0, |response| response.status().as_u16());
+        let status = self.send(events, redelivery).await;
         let acknowledged = (200..300).contains(&status);
         if acknowledged {
             self.acknowledged.send_modify(|count| *count += events.len());
@@ -182,6 +171,21 @@ impl WebhookSender {
             journal.events.push(Delivered { user, at, what, acknowledged });
         }
         Delivery { status, took: meant_for.elapsed() }
+    }
+
+    /// Posts events in one body and writes nothing down: the status of the answer, 0 where none
+    /// came in time.
+    pub async fn send(&self, events: &[Event], redelivery: Redelivery) -> u16 {
+        let (body, signature) = self.signed(events, redelivery);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.targets.len();
+        let request = self
+            .http
+            .post(self.targets[turn].url().clone())
+            .header("content-type", "application/json; charset=utf-8")
+            .header("user-agent", "LineBotWebhook/2.0")
+            .header("x-line-signature", signature)
+            .body(body);
+        request.send().await.map_or(0, |response| response.status().as_u16())
     }
 
     /// Delivers events until the product has acknowledged them; the first delivery and how many

@@ -7,4 +7,5 @@ mod corpus;
 mod demo;
 mod platform;
 mod receipts;
+mod replay;
 mod sending;

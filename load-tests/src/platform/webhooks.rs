@@ -118,6 +118,19 @@ pub struct WebhookSender {
 impl WebhookSender {
     /// To a product on loopback addresses, in turn, as whatever balances load would.
     pub fn new(platform: Arc<Platform>, urls: &[String]) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(ANSWER_WITHIN)
+            .retry(reqwest::retry::never())
+            .build()?;
+        Self::by(http, platform, urls)
+    }
+
+    /// The same by a client that waits longer than LINE, say, or makes a connection each time.
+    pub fn by(
+        http: reqwest::Client,
+        platform: Arc<Platform>,
+        urls: &[String],
+    ) -> anyhow::Result<Self> {
         for url in urls {
             let parsed = reqwest::Url::parse(url)?;
             let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -126,10 +139,6 @@ impl WebhookSender {
             anyhow::ensure!(loopback, "the stand-in sends webhooks to loopback addresses only");
         }
         let first = urls.first().ok_or_else(|| anyhow::anyhow!("no address for webhooks"))?;
-        let http = reqwest::Client::builder()
-            .timeout(ANSWER_WITHIN)
-            .retry(reqwest::retry::never())
-            .build()?;
         first.clone_into(&mut platform.webhook_url.lock());
         let (turn, acknowledged) = (Arc::default(), watch::Sender::new(0));
         Ok(Self { platform, http, urls: urls.into(), turn, acknowledged })

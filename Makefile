@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster bench bench-cluster crash mutants corpus fuzz test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster faults bench bench-cluster crash mutants corpus fuzz test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,8 +37,13 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
 
-# For example: make faults-cluster FAULT_ARGS="--full" or FAULT_ARGS="--only N1 --trials 20"
+# For example: make faults FAULT_ARGS="--only W6 --trials 3" or make faults-cluster FAULT_ARGS="--full" or FAULT_ARGS="--only N1 --trials 20"
 FAULT_ARGS ?=
+
+faults: set-up ## break what one process must bear, as often as is promised: hours; a table of broken promises
+	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(breakable)
+	$(tested)/anshin-load faults --embedded --full $(FAULT_ARGS)
 
 faults-cluster: build set-up-test ## break what a cluster must bear, each thing once; a table of broken promises
 	$(built)/anshin-load faults $(FAULT_ARGS)
@@ -93,6 +98,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	$(breakable)
 	$(tested)/anshin-load crash
 	$(tested)/anshin-load mutants
+	$(tested)/anshin-load faults --embedded
 	$(tested)/anshin-load faults
 
 fmt: set-up ## format the code

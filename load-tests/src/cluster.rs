@@ -129,6 +129,11 @@ impl Process {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Runs another binary from its next start on.
+    pub fn run_with(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
+    }
+
     /// A command of its binary, with all that it is told.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
@@ -151,6 +156,12 @@ impl Process {
         let failed = || format!("{} can't be started", self.binary.display());
         self.child = Some(started.with_context(failed)?);
         Ok(())
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        let answer = reqwest::get(format!("http://{}/ready", self.admin)).await;
+        answer.is_ok_and(|answer| answer.status() == 200)
     }
 
     /// Waits until it says that it is ready.

@@ -17,8 +17,8 @@
 
 mod life;
 pub mod mutants;
-mod points;
-mod town;
+pub(crate) mod points;
+pub(crate) mod town;
 
 use std::{
     path::{Path, PathBuf},
@@ -40,7 +40,7 @@ use crate::{cluster, scratch};
 /// Broken promises of one trial that are shown.
 const SHOWN: usize = 10;
 /// Trials on one directory. Rows of evenings that are over are read again at each.
-const TRIALS_OF_A_WORLD: usize = 20;
+pub(crate) const TRIALS_OF_A_WORLD: usize = 20;
 /// Of so many trials, one ends at a random moment.
 const RANDOM_EVERY: usize = 4;
 /// Where it is killed that is no kill point.
@@ -87,8 +87,7 @@ fn again(point: &Point, seed: u64) -> String {
 
 /// Kills as often as is wished; whether every promise was kept.
 pub async fn run(crash: &Crash) -> anyhow::Result<bool> {
-    let binary = cluster::beside("anshin-breakable")?;
-    check_binaries(&binary)?;
+    let binary = breakable()?;
     scratch::work_in(crash.dir.as_deref(), async |dir| in_dir(crash, &binary, dir).await).await
 }
 
@@ -159,7 +158,7 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
 }
 
 /// Kills once, or as often as the point needs: how often, and which promises were broken.
-async fn trial(
+pub(crate) async fn trial(
     world: &mut World,
     point: &'static Point,
     seed: u64,
@@ -202,6 +201,13 @@ fn print_table(table: &[Tried]) {
         println!("| {} | {kills} | {broken} | {each:.1} s |", point.name);
     }
     println!();
+}
+
+/// The binary that is killed, which has in it what it must have.
+pub(crate) fn breakable() -> anyhow::Result<PathBuf> {
+    let binary = cluster::beside("anshin-breakable")?;
+    check_binaries(&binary)?;
+    Ok(binary)
 }
 
 /// The binary that is killed must have every kill point in it; the one that ships, nothing of the

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::{
     count::figures,
+    officials::{job_record, request},
     privacy::leaks,
     stage::{import, listed},
 };

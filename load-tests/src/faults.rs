@@ -1,5 +1,5 @@
-//! Breaks one thing at a time on a small cluster, under traffic and during a job, heals it, waits
-//! until all is done, and counts as the demo does.
+//! Breaks one thing at a time on a small cluster, or in one process on a directory, under traffic and
+//! during a job, heals it, waits until all is done, and counts as the demo does.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -7,12 +7,16 @@
 //! | `proxy` | cuts, delays, silences links |
 //! | `traffic` | visitors and their webhooks |
 //! | `world` | the cluster; what is promised whatever happens |
-//! | `rows` | the faults, one function each |
+//! | `rows` | the faults of a cluster, one function each |
+//! | `alone` | the faults of one process, and how they are tried |
+//! | `damage` | what is done to files |
 //!
 //! Whatever the row: every webhook that was answered 200 has its row, and no other has; whoever was
 //! there is told once, and nobody else; the product's totals are those of the count; no id of a
 //! visitor is in what anything wrote; a minute after the fault all is done.
 
+mod alone;
+pub(crate) mod damage;
 mod proxy;
 mod rows;
 mod servers;
@@ -40,8 +44,11 @@ const SHOWN: usize = 10;
 /// Which faults, how often.
 #[derive(Clone, Debug, Args)]
 pub struct Faults {
+    /// The rows that need no cluster: one process with every role, on a directory.
+    #[arg(long)]
+    pub embedded: bool,
     /// Each fault as often as it is promised to be tried instead of once, in its long form; and those
-    /// that need three nodes.
+    /// that need three nodes, or a file system of their own.
     #[arg(long)]
     pub full: bool,
     /// Each fault so often, whatever else is said.
@@ -64,10 +71,11 @@ impl Faults {
     fn trials(&self, row: &Row) -> usize {
         self.trials.unwrap_or(if self.full { row.trials } else { 1 })
     }
+}
 
-    fn wants(&self, row: &Row) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| row.name.starts_with(name.as_str()))
-    }
+/// Whether a row was asked for.
+fn wanted(only: &[String], row: &str) -> bool {
+    only.is_empty() || only.iter().any(|name| row.starts_with(name.as_str()))
 }
 
 /// What became of a row.
@@ -77,6 +85,12 @@ struct Tried {
     trials: usize,
     took: Duration,
     broken: usize,
+}
+
+impl Tried {
+    fn new(name: &'static str, fault: &'static str) -> Self {
+        Self { name, fault, trials: 0, took: Duration::ZERO, broken: 0 }
+    }
 }
 
 /// How to try a row again.
@@ -92,7 +106,11 @@ fn chance(row: &Row, seed: u64) -> StdRng {
 
 /// Runs the rows; whether every promise was kept.
 pub async fn run(faults: &Faults) -> anyhow::Result<bool> {
-    scratch::work_in(faults.dir.as_deref(), async |dir| in_dir(faults, dir).await).await
+    scratch::work_in(faults.dir.as_deref(), async |dir| match faults.embedded {
+        true => alone::run(faults, dir).await,
+        false => in_dir(faults, dir).await,
+    })
+    .await
 }
 
 #[allow(clippy::print_stdout)]
@@ -101,7 +119,7 @@ async fn in_dir(faults: &Faults, dir: &Path) -> anyhow::Result<bool> {
     let mut table = Vec::new();
     let mut broken = 0;
     for (nodes, name) in [(Nodes::One, "one"), (Nodes::Three, "three")] {
-        let asked = |row: &&Row| row.nodes == nodes && faults.wants(row);
+        let asked = |row: &&Row| row.nodes == nodes && wanted(&faults.only, row.name);
         let rows: Vec<&Row> = ROWS.iter().filter(asked).collect();
         // Three nodes of each take long to start.
         if !rows.is_empty() && (nodes == Nodes::One || faults.full) {
@@ -155,8 +173,7 @@ async fn on(
 /// Runs one row as often as is wished.
 #[allow(clippy::print_stdout)]
 async fn trials(world: &mut World, row: &Row, faults: &Faults) -> anyhow::Result<Tried> {
-    let mut tried =
-        Tried { name: row.name, fault: row.fault, trials: 0, took: Duration::ZERO, broken: 0 };
+    let mut tried = Tried::new(row.name, row.fault);
     for seed in (faults.seed..).take(faults.trials(row)) {
         let begun = Instant::now();
         world.begin(chance(row, seed));

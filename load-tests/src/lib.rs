@@ -11,7 +11,7 @@
 //! | [`children`] | processes that end with this one |
 //! | [`scratch`] | the directory that a harness works in |
 //! | [`cluster`] | every role as processes of its own |
-//! | [`faults`] | breaks one thing at a time on a small cluster, and counts |
+//! | [`faults`] | breaks one thing at a time, on a small cluster or in one process, and counts |
 //! | [`crash`] | kills one process on a directory, at kill points and at random, and counts; breaks promises |
 //! | [`conformance`] | the suites that admit a backend, on anybody's servers |
 //! | [`demo`] | plays a day on all roles in one process, and counts |

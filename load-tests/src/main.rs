@@ -33,7 +33,8 @@ struct Cli {
 enum Command {
     /// Plays a day on all roles in one process beside a stand-in for LINE, and counts.
     Demo(Demo),
-    /// Breaks one thing at a time on a small cluster of its own; names every broken promise.
+    /// Breaks one thing at a time on a small cluster of its own, or (--embedded) in one process; names
+    /// every broken promise.
     Faults(Faults),
     /// Kills a process that plays every role on a directory of its own, at kill points and at random
     /// moments, starts it again, and counts; names every broken promise.

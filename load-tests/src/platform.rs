@@ -144,6 +144,11 @@ impl Platform {
         self.limits.lock().set_quota(quota);
     }
 
+    /// Allows an endpoint so many requests a second; `None`: what LINE allows.
+    pub fn allow(&self, endpoint: &'static str, per_second: Option<f64>) {
+        self.limits.lock().allow(endpoint, per_second);
+    }
+
     /// How many messages of the quota were used.
     pub fn consumption(&self) -> u64 {
         self.limits.lock().used()

@@ -13,6 +13,7 @@ use schemas::{
 use storage::{
     Append, Delivery, Group, Kind, Log, Mutation, Record, Store,
     commits::Committing,
+    fault,
     follow::Follower,
     kill_point, mutant,
     retry::{Tried, retry},
@@ -67,6 +68,9 @@ pub async fn consume<L: Log, S: Store>(
             member.commit().await?;
         }
         kill_point!("K10 polled");
+        while fault!("rows wait") && !shutdown.is_cancelled() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         let begun = Instant::now();
         ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);
         working.begin(records.iter().map(|record| record.appended_at).min().unwrap_or(0));

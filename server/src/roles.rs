@@ -219,8 +219,9 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     let router = admin::router(readiness.clone(), recorder.clone(), line.clone());
     // The admin port answers until the very end.
     let admin_stop = CancellationToken::new();
+    let at_once = Limits { linger: Duration::ZERO, ..limits };
     let admin_task =
-        tokio::spawn(listener::serve(admin_listener, router, limits, admin_stop.clone()));
+        tokio::spawn(listener::serve(admin_listener, router, at_once, admin_stop.clone()));
     let upkeep = tokio::spawn(admin::upkeep(recorder));
     let mut watchers = watch_files(&config, &held);
 

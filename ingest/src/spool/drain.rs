@@ -13,7 +13,7 @@ use schemas::{
     spool::{SpoolRecord, Spools},
     time::EventTime,
 };
-use storage::{Append, Kind, Log, LogError, follow::Follower, kill_point};
+use storage::{Append, Kind, Log, LogError, fault, follow::Follower, kill_point};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -86,6 +86,9 @@ pub async fn drain<L: Log>(
             };
             // In this order: what came in before the question is seen here.
             if waiting.borrow_and_update().frames > 0 {
+                while fault!("the spool waits") {
+                    tokio::time::sleep(RETRY).await;
+                }
                 drainer.segment().await?;
                 continue;
             }

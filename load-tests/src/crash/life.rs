@@ -96,6 +96,32 @@ impl Life {
         self.process.ready().await
     }
 
+    /// Kills it now, and lets something become of its directory before it is started again.
+    pub async fn dies(
+        &mut self,
+        and: impl FnOnce(&mut Process, &Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.process.kill();
+        and(&mut self.process, &self.dir)?;
+        self.comes_back()?;
+        self.process.ready().await
+    }
+
+    /// It was told to end, and has; it is started again.
+    pub fn ended_well(&mut self) -> anyhow::Result<()> {
+        self.comes_back()
+    }
+
+    /// Kills it now; from its next start on its clock is so far from the stand-in's, either way.
+    pub async fn is_off_by(&mut self, ms: i64) -> anyhow::Result<()> {
+        let off = (self.ahead_ms + ms).to_string();
+        self.dies(|process, _| {
+            process.set("ANSHIN_CLOCK_AHEAD_MS", &off);
+            Ok(())
+        })
+        .await
+    }
+
     /// Whether its clock is not the machine's any more.
     pub fn has_slept(&self) -> bool {
         self.ahead_ms > 0

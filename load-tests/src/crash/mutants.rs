@@ -6,8 +6,8 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{check_binaries, points::POINTS, town::World, trial};
-use crate::{cluster, scratch};
+use super::{breakable, points::POINTS, town::World, trial};
+use crate::scratch;
 
 /// A promise that is broken on purpose.
 struct Mutant {
@@ -53,8 +53,7 @@ const TRIALS: usize = 3;
 
 /// Tries each; whether all were noticed.
 pub async fn run(mutants: &Mutants) -> anyhow::Result<bool> {
-    let binary = cluster::beside("anshin-breakable")?;
-    check_binaries(&binary)?;
+    let binary = breakable()?;
     scratch::work_in(mutants.dir.as_deref(), async |dir| in_dir(mutants, &binary, dir).await).await
 }
 

@@ -1,5 +1,7 @@
 //! Visitors, officials, the stand-in for LINE, and the judge.
 
+mod look;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -7,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use console::view::{JobView, ProgressView};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use reqwest::{Method, StatusCode};
@@ -23,7 +25,7 @@ use super::{TRIALS_OF_A_WORLD, life::Life};
 use crate::{
     cluster::free_address,
     demo::{self, Officials},
-    faults::traffic::{self, Evening, JOB_VENUES, Sending, Source},
+    faults::traffic::{Evening, JOB_VENUES, Sending, Source},
     oracle::{self, Difference},
     platform::{
         self, Channel, Platform, Serving,
@@ -42,6 +44,8 @@ const RECOVERS_WITHIN: Duration = Duration::from_secs(30);
 const BETWEEN_EVENINGS: i64 = 4 * HOUR;
 /// The first evening is so long ago that all of them are over, and so recent that LINE pushes.
 const FIRST_EVENING: i64 = 6 * DAY;
+/// Of the places that evenings do not go to, so many are never asked about.
+pub const STRANGE: usize = 3;
 /// Requests to LINE in a second, at most: few enough for something to happen in between.
 const RATES: [(&str, usize); 2] = [("multicast", 20), ("push", 40)];
 
@@ -71,7 +75,12 @@ pub struct Town {
     pub undecided: BTreeMap<String, u64>,
     /// Broken promises that were seen on the way.
     pub broken: Vec<String>,
-    webhook: String,
+    /// How long is waited for a job.
+    pub patience: Duration,
+    /// Where the process keeps everything.
+    pub dir: std::path::PathBuf,
+    /// Where its webhooks come in.
+    pub webhook: String,
     /// Whose ids must be found nowhere; the list of places.
     day: Scenario,
     record: Record,
@@ -81,7 +90,6 @@ pub struct Town {
     apart: usize,
     /// Requests in the journal that were judged.
     judged: usize,
-    dir: std::path::PathBuf,
     _serving: Serving,
 }
 
@@ -138,6 +146,8 @@ impl World {
             refused: BTreeSet::new(),
             undecided: BTreeMap::new(),
             broken: Vec::new(),
+            patience: RECOVERS_WITHIN,
+            dir: dir.to_owned(),
             webhook,
             day,
             record: Record { places, ..Record::default() },
@@ -145,7 +155,6 @@ impl World {
             known: BTreeSet::new(),
             apart: 0,
             judged: 0,
-            dir: dir.to_owned(),
             _serving: serving,
         };
         Ok(Self { life, town })
@@ -156,6 +165,13 @@ impl World {
         *self.town.platform.faults.lock() = platform::faults::Faults::new(chance.random());
         self.town.source.rng = chance;
         self.town.source.begins += BETWEEN_EVENINGS;
+        self.town.patience = RECOVERS_WITHIN;
+    }
+
+    /// Whether so many more evenings are all over by now.
+    pub fn has_room_for(&self, evenings: i64) -> bool {
+        let last = self.town.source.begins + (evenings + 1) * BETWEEN_EVENINGS;
+        last < self.town.platform.clock.now() && self.town.apart + STRANGE < TRIALS_OF_A_WORLD
     }
 
     /// Waits until all is done, and says which promises were broken since the last time.
@@ -188,29 +204,6 @@ impl Town {
         if !holds {
             self.broken.push(what.into());
         }
-    }
-
-    /// People who go to one place in two weeks of keys, and a job about both.
-    pub fn two_weeks(&mut self, people: usize, name: &str) -> Evening {
-        let reference = format!("{name} {}", uuid::Uuid::new_v4().simple());
-        let now = EventTime(self.platform.clock.now() - HOUR);
-        // Weeks begin on Mondays, and the epoch of time on a Thursday.
-        let monday = (now.0 - 4 * DAY).div_euclid(7 * DAY) * 7 * DAY + 4 * DAY;
-        // Where nobody else goes: who comes to a place after its job is complete is told by a sweep.
-        let venue = JOB_VENUES + self.apart;
-        self.apart += 1;
-        let (mut events, mut visitors) = (Vec::new(), Vec::new());
-        for n in 0..people {
-            let visitor = self.source.visitor();
-            for at in [monday - 10 * MINUTE, monday + 10 * MINUTE] {
-                events.push(self.source.scan(&visitor, venue, at + n as i64));
-            }
-            visitors.push(visitor);
-        }
-        self.day.visitors.extend(visitors.iter().cloned());
-        let mut job = traffic::job(monday - 20 * MINUTE, monday + 20 * MINUTE, &reference);
-        job.venues = vec![venue];
-        Evening { events, visitors, job }
     }
 
     /// People of a new evening.
@@ -287,7 +280,7 @@ impl Town {
                 last = format!("{} {p:?}", view.state);
             }
             let waited = begun.elapsed();
-            ensure!(waited < RECOVERS_WITHIN, "job {id} does not get there: {last}");
+            ensure!(waited < self.patience, "job {id} does not get there: {last}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -318,10 +311,6 @@ impl Town {
         ensure!(status.is_success(), "cancel: {status} {view}");
         self.undecided.insert(id.to_owned(), undecided);
         Ok(undecided)
-    }
-
-    fn job(&self, id: &str) -> anyhow::Result<oracle::Job> {
-        self.record.jobs.iter().find(|job| job.id == id).cloned().context("no such job")
     }
 
     /// Delivers an evening, and has its job approved and sent.

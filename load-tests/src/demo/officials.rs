@@ -232,7 +232,7 @@ impl Officials {
 }
 
 /// A job as the API takes it.
-fn request(job: &scenario::Job, places: &[(String, String, i64)]) -> Value {
+pub(crate) fn request(job: &scenario::Job, places: &[(String, String, i64)]) -> Value {
     let record = job_record(String::new(), job, places);
     json!({
         "venues": record.venues,
@@ -246,7 +246,12 @@ fn request(job: &scenario::Job, places: &[(String, String, i64)]) -> Value {
     })
 }
 
-fn job_record(id: String, job: &scenario::Job, places: &[(String, String, i64)]) -> oracle::Job {
+/// A job that the API has taken, as the count wants it.
+pub(crate) fn job_record(
+    id: String,
+    job: &scenario::Job,
+    places: &[(String, String, i64)],
+) -> oracle::Job {
     let mut messages = BTreeMap::from([("ja".to_owned(), job.japanese.to_string())]);
     messages.extend(job.english.iter().map(|text| ("en".to_owned(), text.to_string())));
     oracle::Job {

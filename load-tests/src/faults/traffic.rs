@@ -79,6 +79,23 @@ impl Source {
         Event::new(visitor.user_id(), at, says)
     }
 
+    /// An evening of friends, all of whom stay friends and take nothing back.
+    pub fn friends(&mut self, people: usize, reference: &str) -> Evening {
+        let from = (self.begins + 30 * MINUTE * self.evenings as i64) / SECOND * SECOND;
+        self.evenings += 1;
+        let (mut events, mut visitors) = (Vec::new(), Vec::new());
+        for _ in 0..people {
+            let visitor = self.visitor();
+            let at = from + self.rng.random_range(0..20 * MINUTE);
+            events.push(Event::new(visitor.user_id(), at - MINUTE, What::Follow));
+            let venue = self.rng.random_range(0..JOB_VENUES);
+            events.push(self.scan(&visitor, venue, at));
+            visitors.push(visitor);
+        }
+        let job = job(from - MINUTE, from + 25 * MINUTE, reference);
+        Evening { events, visitors, job }
+    }
+
     /// An evening with so many people. Some are friends, speak English, block the account, take
     /// messages back or ask to be forgotten.
     pub fn evening(&mut self, people: usize, reference: &str) -> Evening {

@@ -146,6 +146,13 @@ impl Platform {
         let error = || Answer::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal error");
         let before = match fault {
             Some(Fault::ErrorBefore) => Some(error()),
+            Some(Fault::ResetBefore) => {
+                self.note(endpoint, 0, people);
+                return broken();
+            }
+            Some(Fault::TokenUsed) => {
+                Some(Answer::message(StatusCode::BAD_REQUEST, "Invalid reply token"))
+            }
             Some(Fault::TooFast) => Some(Answer::too_fast()),
             Some(Fault::QuotaGone) => Some(Answer::quota_gone()),
             Some(Fault::Unauthorized) => Some(Answer::unauthorized()),

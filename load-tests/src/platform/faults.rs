@@ -19,6 +19,10 @@ pub enum Fault {
     HangBefore,
     /// Accepted; the connection breaks before the answer.
     ResetAfter,
+    /// The connection breaks, and nothing was accepted.
+    ResetBefore,
+    /// 400: the token of a reply was used, or is too old.
+    TokenUsed,
     /// 429: too fast.
     TooFast,
     /// 429: the month's messages are used up.

@@ -38,6 +38,8 @@ struct ReplyToken {
 /// Limits of one channel.
 pub struct Limits {
     buckets: HashMap<&'static str, Bucket>,
+    /// Requests a second where it is not what LINE allows.
+    rates: HashMap<&'static str, f64>,
     keys: HashMap<String, Kept>,
     replies: HashMap<String, ReplyToken>,
     tokens: HashMap<String, i64>,
@@ -49,6 +51,7 @@ impl Limits {
     pub(super) fn new(quota: Option<u64>) -> Self {
         Self {
             buckets: HashMap::new(),
+            rates: HashMap::new(),
             keys: HashMap::new(),
             replies: HashMap::new(),
             tokens: HashMap::new(),
@@ -59,10 +62,10 @@ impl Limits {
 
     /// Takes one request's worth from an endpoint's bucket; `false`: too fast.
     pub fn take(&mut self, endpoint: &'static str, now: i64) -> bool {
-        let rate = match endpoint {
+        let rate = self.rates.get(endpoint).copied().unwrap_or(match endpoint {
             "multicast" => 200.0,
             _ => 2_000.0,
-        };
+        });
         let bucket = self.buckets.entry(endpoint).or_insert(Bucket { rate, tokens: rate, at: now });
         let passed = (now - bucket.at).max(0) as f64 / 1_000.0;
         bucket.tokens = (bucket.tokens + passed * bucket.rate).min(bucket.rate);
@@ -72,6 +75,15 @@ impl Limits {
         }
         bucket.tokens -= 1.0;
         true
+    }
+
+    /// Allows an endpoint so many requests a second from now on; `None`: what LINE allows.
+    pub fn allow(&mut self, endpoint: &'static str, per_second: Option<f64>) {
+        self.buckets.remove(endpoint);
+        match per_second {
+            Some(rate) => self.rates.insert(endpoint, rate),
+            None => self.rates.remove(endpoint),
+        };
     }
 
     /// What was accepted under a key, if it is still honoured.

@@ -4,7 +4,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 
 /// An admin port answers within this.
 const ADMIN_ANSWERS_WITHIN: Duration = Duration::from_secs(15);
@@ -75,7 +75,7 @@ impl Target {
         let Some(admin) = &self.admin else { return Ok(()) };
         let mut url = admin.clone();
         url.set_path("/line-api");
-        let asked = client(ADMIN_ANSWERS_WITHIN)?.get(url).send().await;
+        let asked = client(ADMIN_ANSWERS_WITHIN).build()?.get(url).send().await;
         // The error would show the address.
         let Ok(answer) = asked else { bail!("the target's admin port does not answer") };
         let status = answer.status();
@@ -88,14 +88,13 @@ impl Target {
     }
 }
 
-/// A client that goes where it is sent and nowhere else: no redirect, no proxy of the environment.
-pub(super) fn client(timeout: Duration) -> reqwest::Result<Client> {
+/// For a client that goes where it is sent and nowhere else: no redirect, no proxy of the environment.
+pub(crate) fn client(timeout: Duration) -> ClientBuilder {
     Client::builder()
         .timeout(timeout)
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .build()
 }
 
 fn parse(text: &str) -> anyhow::Result<Url> {

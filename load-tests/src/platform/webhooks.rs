@@ -125,9 +125,17 @@ impl WebhookSender {
 
     /// To targets that may be sent to, in turn.
     pub fn to(platform: Arc<Platform>, targets: Vec<Target>) -> anyhow::Result<Self> {
+        Self::by(target::client(ANSWER_WITHIN).build()?, platform, targets)
+    }
+
+    /// The same by a client that waits longer than LINE, say, or makes a connection each time.
+    pub fn by(
+        http: reqwest::Client,
+        platform: Arc<Platform>,
+        targets: Vec<Target>,
+    ) -> anyhow::Result<Self> {
         let first = targets.first().ok_or_else(|| anyhow::anyhow!("no address for webhooks"))?;
         first.url().as_str().clone_into(&mut platform.webhook_url.lock());
-        let http = target::client(ANSWER_WITHIN)?;
         let (turn, acknowledged) = (Arc::default(), watch::Sender::new(0));
         Ok(Self { platform, http, targets: targets.into(), turn, acknowledged })
     }

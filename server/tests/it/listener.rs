@@ -15,6 +15,7 @@ const SHORT: Limits = Limits {
     header_timeout: Duration::from_millis(200),
     idle_timeout: Duration::from_millis(300),
     max_connections: 2,
+    linger: Duration::ZERO,
 };
 
 struct Listening {
@@ -81,6 +82,60 @@ async fn idle_connections_without_end_do_not_keep_others_out() {
         .await
         .expect("written");
     assert!(rest(stream).await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_has_no_longer_than_a_header() {
+    let limits = Limits { idle_timeout: Duration::from_secs(3_600), ..SHORT };
+    let listening = listen(limits, hello()).await;
+    assert_eq!(rest(listening.connect().await).await, "");
+    // Half a preface of HTTP/2 is no header either.
+    let mut stream = listening.connect().await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n").await.expect("written");
+    assert_eq!(rest(stream).await, "");
+}
+
+#[tokio::test]
+async fn the_idlest_connection_gives_way_and_one_in_use_does_not() {
+    let hour = Duration::from_secs(3_600);
+    let limits = Limits { header_timeout: hour, idle_timeout: hour, max_connections: 3, ..SHORT };
+    let listening = listen(limits, hello()).await;
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut used = listening.connect().await;
+    used.write_all(get).await.expect("written");
+    let mut answer = [0; 12];
+    used.read_exact(&mut answer).await.expect("an answer");
+    // Those who never ask for anything take more places than there are, again and again.
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..limits.max_connections {
+            silent.push(listening.connect().await);
+        }
+        let mut asks = listening.connect().await;
+        asks.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("written");
+        assert!(rest(asks).await.contains("200 OK"));
+    }
+    let last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    used.write_all(last).await.expect("written");
+    let said = rest(used).await;
+    assert_eq!(said.matches("hello").count(), 2, "{said}");
+}
+
+#[tokio::test]
+async fn whoever_has_not_heard_of_the_end_yet_is_served() {
+    let limits = Limits { linger: Duration::from_secs(1), ..SHORT };
+    let listening = listen(limits, hello()).await;
+    listening.stop.cancel();
+    let mut stream = listening.connect().await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("written");
+    assert!(rest(stream).await.contains("200 OK"));
+    listening.task.await.expect("it ends");
+    assert!(TcpStream::connect(listening.address).await.is_err());
 }
 
 #[tokio::test]

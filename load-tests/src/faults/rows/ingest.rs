@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use tokio::time::Instant;
 
 use crate::{
     cluster::Part,
     faults::{
+        damage,
         proxy::Toxic,
         rows::{AWAY, while_away},
         servers::{Peer, link},
@@ -125,26 +126,8 @@ pub async fn spool_damaged(world: &mut World) -> anyhow::Result<()> {
         world.process(Part::Ingest, number)?.kill();
     }
     let spool = world.spool(0);
-    let mut segments: Vec<_> = std::fs::read_dir(&spool)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "spool"))
-        .filter(|path| path.metadata().is_ok_and(|metadata| metadata.len() > 0))
-        .collect();
-    segments.sort();
-    let first = segments.first().context("the spool is empty")?;
-    let bytes = std::fs::read(first)?;
-    // A frame is 4 bytes of length, 8 of checksum, and so many more.
-    let length: [u8; 4] = bytes[..4].try_into()?;
-    let frame = &bytes[..12 + u32::from_be_bytes(length) as usize];
-    let mut flipped = frame.to_vec();
-    flipped[frame.len() / 2] ^= 0x40;
-    std::fs::write(first, [&flipped, bytes.as_slice()].concat())?;
-    let last = segments.last().context("the spool is empty")?;
-    let torn = [std::fs::read(last)?.as_slice(), &frame[..frame.len() / 2]].concat();
-    std::fs::write(last, torn)?;
-    let quarantine = spool.join("quarantine");
-    let kept = |dir: &std::path::Path| std::fs::read_dir(dir).map_or(0, Iterator::count);
-    let before = kept(&quarantine);
+    damage::spool(&spool)?;
+    let before = damage::quarantined(&spool);
     world.servers.proxy.heal().await?;
     for number in [0, 1] {
         let ingest = world.process(Part::Ingest, number)?;
@@ -152,7 +135,7 @@ pub async fn spool_damaged(world: &mut World) -> anyhow::Result<()> {
         ingest.ready().await?;
     }
     world.tell(&evening).await?;
-    let after = kept(&quarantine);
+    let after = damage::quarantined(&spool);
     world.promise(
         after == before + 1,
         format!("the quarantine holds {after} frames, not one more than {before}"),

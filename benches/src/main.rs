@@ -7,6 +7,7 @@
 //! | [`append`] | durable appends to the embedded log | a bare group commit |
 //! | [`processor`] | rows a second and CPU of a row, Kafka → Cassandra | a bare loop ([`floor::pump`]) |
 //! | [`window`] | the scan of one hour of one place in a large table | the same in a small one |
+//! | [`peers`] | CPU of a signed webhook until Kafka has it | what others would write, in Go and Node |
 //! | [`visible`] | from a webhook to its rows, everything at work | nothing: the rate is raised |
 //! | [`sample`] | CPU time of processes, quantiles, medians | |
 //! | [`traffic`] | signed requests from many connections | |
@@ -15,6 +16,7 @@
 mod append;
 mod floor;
 mod ingest;
+mod peers;
 mod processor;
 mod sample;
 mod setting;
@@ -93,6 +95,14 @@ enum Command {
         #[command(flatten)]
         visible: visible::Visible,
     },
+    /// CPU of a webhook until Kafka has it, beside peers that `benches/peers/build` has built.
+    Peers {
+        #[command(flatten)]
+        peers: peers::Peers,
+        /// Writes the results there too.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// The bare handler.
     #[command(hide = true)]
     FloorHandler(floor::handler::Handler),
@@ -150,6 +160,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             None => window::embedded(&window).await?,
         }),
         Command::Visible { servers, visible } => drop(visible::run(&servers, &visible).await?),
+        Command::Peers { peers, out } => {
+            let machine = setting::machine("Measured beside peers", "make bench-peers")?;
+            report(machine, &peers::run(&peers).await?, out)?;
+        }
         Command::FloorHandler(handler) => floor::handler::run(handler).await?,
         Command::FloorPump(pump) => floor::pump::run(pump).await?,
     }

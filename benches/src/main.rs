@@ -7,6 +7,7 @@
 //! | [`append`] | durable appends to the embedded log | a bare group commit |
 //! | [`processor`] | rows a second and CPU of a row, Kafka → Cassandra | a bare loop ([`floor::pump`]) |
 //! | [`window`] | the scan of one hour of one place in a large table | the same in a small one |
+//! | [`idle`] | how others are served beside 10,000 idle connections, and slow bodies | nothing beside them |
 //! | [`peers`] | CPU of a signed webhook until Kafka has it | what others would write, in Go and Node |
 //! | [`visible`] | from a webhook to its rows, everything at work | nothing: the rate is raised |
 //! | [`sample`] | CPU time of processes, quantiles, medians | |
@@ -15,6 +16,7 @@
 
 mod append;
 mod floor;
+mod idle;
 mod ingest;
 mod peers;
 mod processor;
@@ -66,6 +68,11 @@ enum Command {
         place: Place,
         #[command(flatten)]
         ingest: ingest::Ingest,
+    },
+    /// How others are served while very many connections are idle or slow.
+    Idle {
+        #[command(flatten)]
+        idle: idle::Idle,
     },
     /// Durable appends to the embedded log.
     Append {
@@ -131,6 +138,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let machine = setting::machine("Measured on one machine", "make bench")?;
             let sections = [
                 ingest::embedded(&ingest::Ingest::default()).await?,
+                idle::run(&idle::Idle::default()).await?,
                 append::run(&append::Appends::default()).await?,
                 window::embedded(&window::Window::default()).await?,
             ];
@@ -151,6 +159,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Some(servers) => ingest::on_kafka(&servers, &ingest).await?,
             None => ingest::embedded(&ingest).await?,
         }),
+        Command::Idle { idle } => drop(idle::run(&idle).await?),
         Command::Append { appends } => drop(append::run(&appends).await?),
         Command::Processor { servers, processor } => {
             drop(processor::run(&servers, &processor).await?);

@@ -177,3 +177,16 @@ async fn one(
     }
     Ok(load)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Requests;
+
+    #[test]
+    fn a_forged_request_differs_in_its_signature_alone() {
+        let text =
+            "POST /webhook HTTP/1.1\r\nx-line-signature: AbC=\r\ncontent-length: 2\r\n\r\n{}";
+        let requests = Requests(vec![text.as_bytes().to_vec()]);
+        assert_eq!(requests.forged(), text.replace("AbC=", "BbC=").into_bytes());
+    }
+}

@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster faults bench bench-cluster crash mutants corpus fuzz test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster faults bench bench-cluster bench-peers crash mutants corpus fuzz test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,15 @@ bench: build ## measure in data directories on this machine, beside the least th
 bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 20 min
 	cargo build --release --locked --package benches
 	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
+
+# For example: make bench-peers PEERS="--rounds 3"
+PEERS ?= --out benches/PEERS.md
+
+bench-peers: build ## measure webhooks beside what others would write, in Go and Node, on a real Kafka: 10 min
+	@scripts/set-up peers
+	benches/peers/build
+	cargo build --release --locked --package benches
+	scripts/servers/with --kafka -- $(built)/anshin-bench peers $(PEERS)
 
 # What the crash harness kills: the service with kill points and mutants in it. Never in release, and never what
 # `cargo build` makes by itself.

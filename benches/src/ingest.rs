@@ -40,15 +40,45 @@ impl Default for Ingest {
 
 /// Different visitors. The product knows them after the first turn: what it tells the log about each
 /// of them once a day is not in these figures.
-const VISITORS: u64 = 20_000;
-const VENUES: u64 = 512;
+pub const VISITORS: u64 = 20_000;
+/// The places where they check in.
+pub const VENUES: u64 = 512;
 
-/// One turn of one of them.
-struct Turn {
-    micros: f64,
-    rate: f64,
-    p50: f64,
-    p99: f64,
+/// One turn of one process.
+pub struct Turn {
+    /// Requests answered, all of them with 200.
+    pub answered: u64,
+    /// CPU of a webhook, µs.
+    pub micros: f64,
+    /// Webhooks a second.
+    pub rate: f64,
+    /// ms.
+    pub p50: f64,
+    /// ms.
+    pub p99: f64,
+}
+
+impl Turn {
+    /// Drives a process for so long over so many connections.
+    pub async fn of(
+        (address, pid): (SocketAddr, u32),
+        requests: &Arc<Requests>,
+        connections: usize,
+        pace: Pace,
+        seconds: u64,
+    ) -> anyhow::Result<Self> {
+        let (before, begun) = (cpu(pid)?, Instant::now());
+        let until = Until::Over(Duration::from_secs(seconds));
+        let load = load(address, requests, connections, pace, until).await?;
+        let (took, used) = (begun.elapsed(), cpu(pid)?.saturating_sub(before));
+        Ok(Self {
+            answered: load.answered,
+            micros: used.as_secs_f64() * 1e6 / load.answered as f64,
+            rate: load.answered as f64 / took.as_secs_f64(),
+            p50: ms(&load.latency, 0.5),
+            p99: ms(&load.latency, 0.99),
+        })
+    }
 }
 
 /// Both at work: the product, then the bare handler.
@@ -164,28 +194,12 @@ impl Pair {
         for round in 0..ingest.rounds {
             // Who comes first has the colder machine.
             for who in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
-                turns[who].push(self.turn(ingest, pace, self.contestants[who]).await?);
+                let (connections, seconds) = (ingest.connections, ingest.seconds);
+                let process = self.contestants[who];
+                let turn = Turn::of(process, &self.requests, connections, pace, seconds).await?;
+                turns[who].push(turn);
             }
         }
         Ok(turns)
-    }
-
-    async fn turn(
-        &self,
-        ingest: &Ingest,
-        pace: Pace,
-        (address, pid): (SocketAddr, u32),
-    ) -> anyhow::Result<Turn> {
-        let (before, begun) = (cpu(pid)?, Instant::now());
-        let until = Until::Over(Duration::from_secs(ingest.seconds));
-        let load = load(address, &self.requests, ingest.connections, pace, until).await?;
-        let (took, used) = (begun.elapsed(), cpu(pid)?.saturating_sub(before));
-        let answered = load.answered as f64;
-        Ok(Turn {
-            micros: used.as_secs_f64() * 1e6 / answered,
-            rate: answered / took.as_secs_f64(),
-            p50: ms(&load.latency, 0.5),
-            p99: ms(&load.latency, 0.99),
-        })
     }
 }

@@ -7,6 +7,8 @@
 //! | [`append`] | durable appends to the embedded log | a bare group commit |
 //! | [`processor`] | rows a second and CPU of a row, Kafka → Cassandra | a bare loop ([`floor::pump`]) |
 //! | [`window`] | the scan of one hour of one place in a large table | the same in a small one |
+//! | [`idle`] | how others are served beside 10,000 idle connections, and slow bodies | nothing beside them |
+//! | [`peers`] | CPU of a signed webhook until Kafka has it | what others would write, in Go and Node |
 //! | [`visible`] | from a webhook to its rows, everything at work | nothing: the rate is raised |
 //! | [`sample`] | CPU time of processes, quantiles, medians | |
 //! | [`traffic`] | signed requests from many connections | |
@@ -14,7 +16,9 @@
 
 mod append;
 mod floor;
+mod idle;
 mod ingest;
+mod peers;
 mod processor;
 mod sample;
 mod setting;
@@ -65,6 +69,11 @@ enum Command {
         #[command(flatten)]
         ingest: ingest::Ingest,
     },
+    /// How others are served while very many connections are idle or slow.
+    Idle {
+        #[command(flatten)]
+        idle: idle::Idle,
+    },
     /// Durable appends to the embedded log.
     Append {
         #[command(flatten)]
@@ -92,6 +101,14 @@ enum Command {
         servers: Servers,
         #[command(flatten)]
         visible: visible::Visible,
+    },
+    /// CPU of a webhook until Kafka has it, beside peers that `benches/peers/build` has built.
+    Peers {
+        #[command(flatten)]
+        peers: peers::Peers,
+        /// Writes the results there too.
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// The bare handler.
     #[command(hide = true)]
@@ -121,6 +138,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let machine = setting::machine("Measured on one machine", "make bench")?;
             let sections = [
                 ingest::embedded(&ingest::Ingest::default()).await?,
+                idle::run(&idle::Idle::default()).await?,
                 append::run(&append::Appends::default()).await?,
                 window::embedded(&window::Window::default()).await?,
             ];
@@ -141,6 +159,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Some(servers) => ingest::on_kafka(&servers, &ingest).await?,
             None => ingest::embedded(&ingest).await?,
         }),
+        Command::Idle { idle } => drop(idle::run(&idle).await?),
         Command::Append { appends } => drop(append::run(&appends).await?),
         Command::Processor { servers, processor } => {
             drop(processor::run(&servers, &processor).await?);
@@ -150,6 +169,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             None => window::embedded(&window).await?,
         }),
         Command::Visible { servers, visible } => drop(visible::run(&servers, &visible).await?),
+        Command::Peers { peers, out } => {
+            let machine = setting::machine("Measured beside peers", "make bench-peers")?;
+            report(machine, &peers::run(&peers).await?, out)?;
+        }
         Command::FloorHandler(handler) => floor::handler::run(handler).await?,
         Command::FloorPump(pump) => floor::pump::run(pump).await?,
     }

@@ -71,6 +71,22 @@ impl Setting {
         Ok(setting)
     }
 
+    /// Makes topics on a Kafka; the store is a directory.
+    pub async fn on_kafka(kafka: &str) -> anyhow::Result<Self> {
+        let servers = demo::Servers::new(kafka, "", 1);
+        let setting = Self::make(|dir| {
+            let variables = servers.variables().into_iter().map(|(name, value)| match name {
+                "ANSHIN__STORE__URL" => {
+                    (name, format!("embedded://{}", dir.join("store").display()))
+                }
+                _ => (name, value.to_owned()),
+            });
+            variables.collect()
+        })?;
+        server::migrate::migrate(&setting.config, false, &mut Vec::new()).await?;
+        Ok(setting)
+    }
+
     /// Makes them in a data directory.
     pub fn embedded() -> anyhow::Result<Self> {
         Self::make(|dir| {

@@ -48,10 +48,40 @@ impl Requests {
         Ok(Self(requests.collect()))
     }
 
+    /// The n-th; after the last, the first again.
+    pub fn nth(&self, n: usize) -> &[u8] {
+        n.checked_rem(self.0.len()).and_then(|n| self.0.get(n)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first, with a signature that is not its own.
+    pub fn forged(&self) -> Vec<u8> {
+        let mark = b"x-line-signature: ";
+        let mut forged = self.nth(0).to_vec();
+        let at = forged.windows(mark.len()).position(|window| window == mark);
+        if let Some(letter) = at.and_then(|at| forged.get_mut(at + mark.len())) {
+            *letter = if *letter == b'A' { b'B' } else { b'A' };
+        }
+        forged
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// The status with which one request is answered, on a connection of its own.
+pub async fn status(address: SocketAddr, request: &[u8]) -> anyhow::Result<u16> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request).await?;
+    let mut answer = Vec::with_capacity(1_024);
+    while !answer.contains(&b'\n') {
+        let read = stream.read_buf(&mut answer).await?;
+        ensure!(read > 0, "a connection was closed");
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).context("an answer has a status")?;
+    Ok(status.parse()?)
 }
 
 /// What a load came to.
@@ -146,4 +176,17 @@ async fn one(
         sample::record(&mut load.latency, meant.elapsed());
     }
     Ok(load)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Requests;
+
+    #[test]
+    fn a_forged_request_differs_in_its_signature_alone() {
+        let text =
+            "POST /webhook HTTP/1.1\r\nx-line-signature: AbC=\r\ncontent-length: 2\r\n\r\n{}";
+        let requests = Requests(vec![text.as_bytes().to_vec()]);
+        assert_eq!(requests.forged(), text.replace("AbC=", "BbC=").into_bytes());
+    }
 }

@@ -95,7 +95,7 @@ struct Visit<'a> {
     at: i64,
 }
 
-/// Serves until it is killed.
+/// Serves until it is killed. Says on standard output what it is made of, once it serves.
 pub async fn run(handler: Handler) -> anyhow::Result<()> {
     let log = match handler.dir {
         Some(dir) => {
@@ -117,7 +117,23 @@ pub async fn run(handler: Handler) -> anyhow::Result<()> {
     let router = Router::new().route("/webhook", post(webhook)).with_state(app);
     let listener = tokio::net::TcpListener::bind(handler.listen).await?;
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    println!("{}", made_of());
     Ok(axum::serve(listener, router).await?)
+}
+
+/// The libraries that matter, with their versions.
+fn made_of() -> String {
+    let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
+    let crates = ["axum", "hyper", "serde_json", "hmac", "rdkafka"];
+    let crates = crates.map(|name| format!("{name} {}", locked(name)));
+    format!("{}, librdkafka {librdkafka}", crates.join(", "))
+}
+
+/// The version of a crate that this was built with, where there is one version of it.
+fn locked(name: &str) -> &'static str {
+    let lock = include_str!("../../../Cargo.lock");
+    let package = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
+    package.and_then(|(_, after)| after.split('"').next()).unwrap_or("unknown")
 }
 
 async fn webhook(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> StatusCode {

@@ -47,6 +47,7 @@ faults-cluster: build set-up-test ## break what a cluster must bear, each thing 
 BENCH ?= cluster --out benches/CLUSTER.md
 
 bench: build ## measure in data directories on this machine, beside the least that could do the same: 15 min
+	cargo bench --locked --package benches
 	cargo build --release --locked --package benches
 	$(built)/anshin-bench embedded --out benches/RESULTS.md
 

@@ -51,7 +51,8 @@ faults-cluster: build set-up-test ## break what a cluster must bear, each thing 
 # For example: make bench-cluster BENCH="ingest --rounds 20"
 BENCH ?= cluster --out benches/CLUSTER.md
 
-bench: build ## measure in data directories on this machine, beside the least that could do the same: 15 min
+bench: build ## measure in data directories on this machine, beside the least that could do the same: 20 min
+	cargo bench --locked --package benches
 	cargo build --release --locked --package benches
 	$(built)/anshin-bench embedded --out benches/RESULTS.md
 

@@ -9,18 +9,26 @@
 //! | [`window`] | the scan of one hour of one place in a large table | the same in a small one |
 //! | [`idle`] | how others are served beside 10,000 idle connections, and slow bodies | nothing beside them |
 //! | [`peers`] | CPU of a signed webhook until Kafka has it | what others would write, in Go and Node |
+//! | [`alerts`] | a job for 300,000 people: its plan ([`plan`]), until LINE has accepted them ([`send`]) | bare reads of the same rows; the configured rate |
+//! | [`micro`] | the steps of a webhook in memory, as criterion measured them (`benches/webhook.rs`) | HMAC alone, serde_json alone |
 //! | [`visible`] | from a webhook to its rows, everything at work | nothing: the rate is raised |
-//! | [`sample`] | CPU time of processes, quantiles, medians | |
+//! | [`crowd`] | people who were at places, and their job | |
+//! | [`sample`] | CPU time and memory of processes, quantiles, medians | |
 //! | [`traffic`] | signed requests from many connections | |
 #![allow(clippy::print_stdout)]
 
+mod alerts;
 mod append;
+mod crowd;
 mod floor;
 mod idle;
 mod ingest;
+mod micro;
 mod peers;
+mod plan;
 mod processor;
 mod sample;
+mod send;
 mod setting;
 mod traffic;
 mod visible;
@@ -48,6 +56,8 @@ struct Cli {
 enum Command {
     /// Everything in data directories on this machine, one after the other.
     Embedded {
+        #[command(flatten)]
+        micro: micro::Micro,
         /// Writes the results there too.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -78,6 +88,16 @@ enum Command {
     Append {
         #[command(flatten)]
         appends: append::Appends,
+    },
+    /// A job for 300,000 people: its plan, and until LINE has accepted everybody.
+    Alerts {
+        #[command(flatten)]
+        alerts: alerts::Alerts,
+    },
+    /// The steps of a webhook in memory, as `cargo bench --package benches` measured them.
+    Micro {
+        #[command(flatten)]
+        micro: micro::Micro,
     },
     /// Rows a second and CPU of a row, from Kafka to the store.
     Processor {
@@ -134,13 +154,15 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
-        Command::Embedded { out } => {
+        Command::Embedded { micro, out } => {
             let machine = setting::machine("Measured on one machine", "make bench")?;
             let sections = [
+                micro::run(&micro)?,
                 ingest::embedded(&ingest::Ingest::default()).await?,
                 idle::run(&idle::Idle::default()).await?,
                 append::run(&append::Appends::default()).await?,
                 window::embedded(&window::Window::default()).await?,
+                alerts::run(&alerts::Alerts::default()).await?,
             ];
             report(machine, &sections, out)?;
         }
@@ -161,6 +183,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }),
         Command::Idle { idle } => drop(idle::run(&idle).await?),
         Command::Append { appends } => drop(append::run(&appends).await?),
+        Command::Alerts { alerts } => drop(alerts::run(&alerts).await?),
+        Command::Micro { micro } => drop(micro::run(&micro)?),
         Command::Processor { servers, processor } => {
             drop(processor::run(&servers, &processor).await?);
         }

@@ -1,4 +1,4 @@
-//! CPU time of processes, medians, quantiles.
+//! CPU time and memory of processes, medians, quantiles.
 
 use std::time::Duration;
 
@@ -18,6 +18,14 @@ pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
         Ok(fields.get(n).context("a process has CPU times")?.parse()?)
     };
     Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS))
+}
+
+/// The most memory that a process has held at any time, in bytes.
+pub fn peak(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kb = line.and_then(|line| line.split_whitespace().next()).context("it has memory")?;
+    Ok(kb.parse::<u64>()? * 1_024)
 }
 
 /// The middle one.

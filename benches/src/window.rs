@@ -58,11 +58,13 @@ const FILLERS: usize = 8;
 const HOT: u64 = 100_000;
 
 /// A table of so many rows.
-struct Filled {
+pub struct Filled {
     partitions: u64,
     newest: Hour,
-    setting: Setting,
-    backends: Backends,
+    /// How roles are told of it.
+    pub setting: Setting,
+    /// It is open.
+    pub backends: Backends,
 }
 
 /// Measures on a CQL store, and prints; the printed section.
@@ -171,7 +173,8 @@ fn rows((venue, hour): (VenueId, Hour), seed: u64) -> Vec<ScanRow> {
 }
 
 impl Filled {
-    async fn make(setting: Setting, rows: u64) -> anyhow::Result<Self> {
+    /// Fills it.
+    pub async fn make(setting: Setting, rows: u64) -> anyhow::Result<Self> {
         let backends = server::backends::open_or_reach(&setting.config).await?;
         let newest = setting::now().plus(-HOUR_MS).hour();
         let filled = Self { partitions: rows / ROWS, newest, setting, backends };

@@ -1,0 +1,163 @@
+//! A job for 300,000 people: its plan in a small table and in a large one, and how fast LINE
+//! accepts everybody.
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+use load_tests::platform::{Channel, Platform};
+
+use crate::{
+    crowd::Crowd,
+    plan::{Plans, Turn},
+    sample::median,
+    send::{All, Sent},
+    setting::Setting,
+    window::Filled,
+};
+
+/// How it is measured.
+#[derive(Clone, Debug, Args)]
+#[group(skip)]
+pub struct Alerts {
+    /// Friends of the account, who get the message by multicast.
+    #[arg(long, default_value_t = Self::default().people)]
+    people: u64,
+    /// People of whom nothing is known, who get it by push.
+    #[arg(long, default_value_t = Self::default().strangers)]
+    strangers: u64,
+    /// Other people's rows in the small table.
+    #[arg(long, default_value_t = Self::default().small)]
+    small: u64,
+    /// The same in the large one.
+    #[arg(long, default_value_t = Self::default().large)]
+    large: u64,
+    /// Turns of each.
+    #[arg(long, default_value_t = Self::default().rounds)]
+    rounds: usize,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { people: 300_000, strangers: 10_000, small: 1_000_000, large: 10_000_000, rounds: 7 }
+    }
+}
+
+/// Places of the job.
+const VENUES: u64 = 50;
+/// How long LINE takes for a request, where it does not answer at once.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// What came of one table.
+struct Table {
+    rows: u64,
+    turns: [Vec<Turn>; 2],
+    peak_ready: u64,
+    multicast: Sent,
+    late: Sent,
+    push: Sent,
+}
+
+/// Measures in data directories, and prints; the printed sections.
+pub async fn run(alerts: &Alerts) -> anyhow::Result<String> {
+    let platform = Platform::new(Channel::default(), 1);
+    let serving = platform.serve(([127, 0, 0, 1], 0).into()).await?;
+    let friends = Crowd::friends(alerts.people, VENUES);
+    let strangers = Crowd::strangers(alerts.strangers);
+    friends.join(&platform);
+    strangers.join(&platform);
+    let mut tables = Vec::new();
+    for rows in [alerts.small, alerts.large] {
+        let Filled { setting, backends, .. } = Filled::make(Setting::embedded()?, rows).await?;
+        let keys = Arc::new(server::keys::read_ring(&setting.config.keys.file)?);
+        friends.fill(&backends, &keys).await?;
+        strangers.fill(&backends, &keys).await?;
+        let plans = Plans::new(&friends, &backends, keys, &serving.url())?;
+        let turns = plans.turns(alerts.rounds).await?;
+        drop(plans);
+        backends.close().await;
+
+        let all = All::start(&setting, &platform, &serving.url()).await?;
+        let peak_ready = all.peak()?;
+        let multicast = all.send(&friends).await?;
+        platform.faults.lock().latency(LATENCY);
+        let late = all.send(&friends).await?;
+        platform.faults.lock().clear();
+        let push = all.send(&strangers).await?;
+        all.end().await?;
+        tables.push(Table { rows, turns, peak_ready, multicast, late, push });
+    }
+    let calls = &Setting::embedded()?.config.sending;
+    let text = format!(
+        "{}\n{}",
+        plans(alerts, &tables),
+        sent(&tables, (calls.calls_per_second, calls.pushes_per_second))
+    );
+    print!("{text}");
+    Ok(text)
+}
+
+fn plans(alerts: &Alerts, tables: &[Table]) -> String {
+    let mut text = format!(
+        "## A plan of {} people over {VENUES} venues\n\nThe planner, from the approved job to the sealed plan; beside it a bare scan of the same rows and as many bare reads of people's rows, 64 under way too. {} turns of each on one store, medians.\n\n\
+         | other people's rows | | s | CPU, s | ratio of time (bar 1.5) | of CPU |\n|---|---|---|---|---|---|\n",
+        alerts.people, alerts.rounds,
+    );
+    for Table { rows, turns: [ours, bare], .. } in tables {
+        let ratio = |what: fn(&Turn) -> Duration| {
+            let ratio = |(ours, bare)| what(ours).as_secs_f64() / what(bare).as_secs_f64();
+            median(ours.iter().zip(bare).map(ratio))
+        };
+        let line = |name: &str, turns: &[Turn]| {
+            let of =
+                |what: fn(&Turn) -> Duration| median(turns.iter().map(|t| what(t).as_secs_f64()));
+            format!("{name} | {:.2} | {:.2} |", of(|turn| turn.took), of(|turn| turn.cpu))
+        };
+        let (time, cpu) = (ratio(|turn| turn.took), ratio(|turn| turn.cpu));
+        text += &format!("| {rows} | {} {time:.2} | {cpu:.2} |\n", line("planner", ours));
+        text += &format!("| | {} | |\n", line("bare scan and reads", bare));
+    }
+    text += "\nMemory of `anshin all`, in which the same plan is made once and sent: the most it had held so far.\n\n\
+         | other people's rows | started, MB | planned, MB | sent, MB | planned in, s |\n|---|---|---|---|---|\n";
+    for Table { rows, peak_ready, multicast, .. } in tables {
+        let mb = |bytes: u64| bytes as f64 / 1e6;
+        text += &format!(
+            "| {rows} | {:.0} | {:.0} | {:.0} | {:.2} |\n",
+            mb(*peak_ready),
+            mb(multicast.peak_planned),
+            mb(multicast.peak_completed),
+            multicast.planned_in.as_secs_f64(),
+        );
+    }
+    if let [small, large] = tables {
+        let ratio = large.multicast.peak_planned as f64 / small.multicast.peak_planned as f64;
+        text += &format!("\nRatio of memory, planned: {ratio:.2} (bar: it does not grow)\n");
+    }
+    text
+}
+
+fn sent(tables: &[Table], (calls, pushes): (u32, u32)) -> String {
+    let mut text = format!(
+        "## A job until LINE has accepted everybody\n\n`anshin all` and the stand-in for LINE, from the sealed plan on; {calls} multicasts or {pushes} pushes a second are configured.\n\n\
+         | other people's rows | | calls | calls ÷ configured, s | took, s | ratio (bar 1.05) | answers 429 | CPU of a person, µs |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for table in tables {
+        for (name, sent, rate) in [
+            ("multicast", &table.multicast, calls),
+            ("multicast, LINE takes 50 ms", &table.late, calls),
+            ("push", &table.push, pushes),
+        ] {
+            let least = sent.calls as f64 / f64::from(rate);
+            let took = sent.accepted_in.as_secs_f64();
+            let people = sent.people as f64;
+            text += &format!(
+                "| {} | {name} | {} | {least:.2} | {took:.2} | {:.2} | {} | {:.1} |\n",
+                table.rows,
+                sent.calls,
+                took / least,
+                sent.too_fast,
+                sent.cpu.as_secs_f64() * 1e6 / people,
+            );
+        }
+    }
+    text
+}

@@ -14,11 +14,7 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use load_tests::{
     demo::Stage,
-    platform::{
-        Clock,
-        journal::What,
-        webhooks::Event,
-    },
+    platform::{Clock, journal::What, webhooks::Event},
     replay,
     scenario::{self, Size},
 };

@@ -137,12 +137,12 @@ impl Town {
         self.record.jobs.clear();
     }
 
-    /// How many records the log has of visitors, ever.
-    pub async fn records(&self) -> anyhow::Result<u64> {
+    /// How many records the log has of some topics, ever.
+    pub async fn records(&self, topics: &[Topic]) -> anyhow::Result<u64> {
         let log = AnyLog::Remote(self.reach().await?);
         let mut records = 0;
-        for topic in [Topic::Scans, Topic::Visitors, Topic::Rejected] {
-            records += log.bounds(topic).await?.iter().map(|range| range.end.0).sum::<u64>();
+        for topic in topics {
+            records += log.bounds(*topic).await?.iter().map(|range| range.end.0).sum::<u64>();
         }
         Ok(records)
     }

@@ -13,6 +13,7 @@ use hdrhistogram::Histogram;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Semaphore,
     task::{JoinHandle, JoinSet},
     time::Instant,
 };
@@ -101,6 +102,8 @@ struct Attack {
 impl Attack {
     fn begin(at: &str, idle: usize, slow: usize) -> Self {
         let opened = Arc::new(AtomicUsize::new(0));
+        // More at once than the kernel lets wait would be open on this side alone.
+        let connecting = Arc::new(Semaphore::new(100));
         let mut tasks = JoinSet::new();
         // Half a head of HTTP/1, half a preface of HTTP/2, half a body.
         let heads = [
@@ -111,8 +114,12 @@ impl Attack {
         let all = (0..slow).flat_map(|_| heads.map(Some)).chain((0..idle).map(|_| None));
         for head in all {
             let (at, opened) = (at.to_owned(), Arc::clone(&opened));
+            let connecting = Arc::clone(&connecting);
             tasks.spawn(async move {
-                let Ok(mut stream) = TcpStream::connect(at).await else {
+                let turn = connecting.acquire_owned().await;
+                let connected = TcpStream::connect(at).await;
+                drop(turn);
+                let Ok(mut stream) = connected else {
                     return Some(Duration::ZERO);
                 };
                 opened.fetch_add(usize::from(head.is_none()), Ordering::Relaxed);

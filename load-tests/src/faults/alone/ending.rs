@@ -27,7 +27,10 @@ pub(super) async fn terminated(scene: &mut Scene) -> anyhow::Result<()> {
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
     let ready = format!("http://{}/ready", scene.world.life.process.admin);
-    let watching = tokio::spawn(not_ready(ready));
+    // It has a connection, and has looked, before anything happens.
+    let watcher = reqwest::Client::new();
+    watcher.get(&ready).send().await?;
+    let watching = tokio::spawn(not_ready(watcher, ready));
     let told = Instant::now();
     let code = scene.world.life.process.end().await?;
     let took = told.elapsed();
@@ -64,8 +67,7 @@ pub(super) async fn terminated(scene: &mut Scene) -> anyhow::Result<()> {
 }
 
 /// When a process says first that it is not ready any more.
-async fn not_ready(ready: String) -> Instant {
-    let http = reqwest::Client::new();
+async fn not_ready(http: reqwest::Client, ready: String) -> Instant {
     loop {
         let asked = Instant::now();
         let answer = http.get(&ready).send().await;

@@ -82,8 +82,7 @@ pub async fn run(servers: &Servers, visible: &Visible) -> anyhow::Result<String>
     };
     run.befriend().await?;
     let (rate, seconds) = WARM_UP;
-    let warming = run.at(rate, seconds, 0).await?;
-    eprintln!("{} webhooks of the warm-up were delivered again", warming.again);
+    run.at(rate, seconds, 0).await?;
     let mut text = format!(
         "## From a webhook to its rows\n\nOpen loop, {} s at each rate, two processes of each role, {VISITORS} visitors who are friends; ms from the intended moment.\n\n\
          | webhooks/s | delivered again | 200: p50 | p99 | max | rows: p50 | p99 | max |\n|---|---|---|---|---|---|---|---|\n",

@@ -232,13 +232,29 @@ impl LineClient {
         Ok(Self { http, api_url, tokens })
     }
 
-    /// Sends frozen bytes. A refused token is renewed once.
+    /// Sends frozen bytes; again, with a new token, where LINE refuses the one we have.
     pub async fn post(&self, endpoint: Endpoint, body: Bytes, retry_key: Option<Uuid>) -> Answer {
-        let begun = tokio::time::Instant::now();
-        let mut answer = self.post_once(endpoint, body.clone(), retry_key).await;
-        if answer == Answer::Unauthorized && self.tokens.renew().await.is_ok() {
-            answer = self.post_once(endpoint, body, retry_key).await;
+        let answer = self.post_once(endpoint, body.clone(), retry_key).await;
+        if answer == Answer::Unauthorized && self.renew().await {
+            return self.post_once(endpoint, body, retry_key).await;
         }
+        answer
+    }
+
+    /// Whether there is a new token, since LINE refused the one we have.
+    pub async fn renew(&self) -> bool {
+        self.tokens.renew().await.is_ok()
+    }
+
+    /// Sends frozen bytes in one request, whatever becomes of it: for those who count requests.
+    pub async fn post_once(
+        &self,
+        endpoint: Endpoint,
+        body: Bytes,
+        retry_key: Option<Uuid>,
+    ) -> Answer {
+        let begun = tokio::time::Instant::now();
+        let answer = self.request(endpoint, body, retry_key).await;
         ::metrics::counter!(metrics::LINE_REQUESTS, "endpoint" => endpoint.name(), "answer" => answer.name())
             .increment(1);
         ::metrics::histogram!(metrics::LINE_DURATION, "endpoint" => endpoint.name())
@@ -246,7 +262,7 @@ impl LineClient {
         answer
     }
 
-    async fn post_once(&self, endpoint: Endpoint, body: Bytes, retry_key: Option<Uuid>) -> Answer {
+    async fn request(&self, endpoint: Endpoint, body: Bytes, retry_key: Option<Uuid>) -> Answer {
         let token = match self.tokens.current().await {
             Ok(token) => token,
             Err(LineError::NoToken) => return Answer::Unauthorized,

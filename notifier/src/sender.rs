@@ -104,6 +104,9 @@ struct Chunk {
     text: String,
     /// Where the people of each part stand, as far as parts were looked at.
     parts: Mutex<std::collections::HashMap<Path, ChunkTotals>>,
+    /// Cancelled once something keeps one of several requests from going on: the others end what
+    /// they have begun, for LINE may have taken it, and begin nothing.
+    halted: CancellationToken,
 }
 
 impl Chunk {
@@ -176,8 +179,8 @@ impl<L: Log, S: Store> Sender<L, S> {
             }
         };
         let (_, text) = job.content.message_for(opened.language);
-        let (text, parts) = (text.to_owned(), Mutex::default());
-        let chunk = Chunk { job: job.id, key, opened, text, parts };
+        let (text, parts, halted) = (text.to_owned(), Mutex::default(), CancellationToken::new());
+        let chunk = Chunk { job: job.id, key, opened, text, parts, halted };
         if chunk.opened.way == Way::Push {
             return self.push_chunk(&chunk).await;
         }
@@ -197,7 +200,7 @@ impl<L: Log, S: Store> Sender<L, S> {
     async fn multicast(&self, chunk: &Chunk, path: &Path) -> Result<PartState, Halt> {
         let key = part(chunk.key, path.clone());
         let range = path.range(chunk.opened.recipients.len());
-        let mut failures = 0;
+        let (mut failures, mut renewed) = (0, false);
         loop {
             let ledger = self.ledger(&key).await?;
             let state = self.guarded(&key, &ledger).await?;
@@ -206,7 +209,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(state);
             }
-            let permit = self.leave_to_send(chunk.job, &self.multicast).await?;
+            let permit = self.leave_to_send(chunk, &self.multicast).await?;
             let exclusions = match ledger.attempts.first() {
                 Some(oldest) => oldest.exclusions.clone(),
                 None => self.exclusions(chunk, range.clone()).await?,
@@ -232,7 +235,7 @@ impl<L: Log, S: Store> Sender<L, S> {
                 continue;
             }
             let retry_key = Some(chunk.retry_key(path));
-            let answer = self.line.post(Endpoint::Multicast, body, retry_key).await;
+            let answer = self.line.post_once(Endpoint::Multicast, body, retry_key).await;
             drop(permit);
             let next = self.settle(&attempt, answer, &people, &self.multicast).await?;
             match next {
@@ -240,7 +243,10 @@ impl<L: Log, S: Store> Sender<L, S> {
                 Next::Again | Next::AgainWithinQuota => {
                     let heads = Heads { all: range.len(), left_out: ledger.exclusions().len() };
                     self.note(chunk, path, PartState::Open { tried: true }, heads);
-                    self.wait(&mut failures).await?;
+                    self.wait(chunk, &mut failures).await?;
+                }
+                Next::Pause(PauseCause::Unauthorized) if !renewed && self.line.renew().await => {
+                    renewed = true;
                 }
                 Next::Pause(cause) => return self.pause(chunk.job, cause).await,
             }
@@ -265,11 +271,16 @@ impl<L: Log, S: Store> Sender<L, S> {
     }
 
     /// A slot, a permit, and the certainty that the job is being sent.
-    async fn leave_to_send(&self, job: JobId, pacer: &Pacer) -> Result<Leave<'_>, Halt> {
-        let slot = self.slots.acquire().await.map_err(|_| Halt::Stopped)?;
-        let permit = pacer.permit(job).await.ok_or(Halt::Stopped)?;
+    async fn leave_to_send(&self, chunk: &Chunk, pacer: &Pacer) -> Result<Leave<'_>, Halt> {
+        let leave = async {
+            let slot = self.slots.acquire().await.ok()?;
+            Some((slot, pacer.permit(chunk.job).await?))
+        };
+        let leave = chunk.halted.run_until_cancelled(leave).await.flatten();
+        let (slot, permit) = leave.ok_or(Halt::Stopped)?;
         loop {
-            if self.shutdown.is_cancelled() || self.book.state(job) != Some(State::Sending) {
+            let stopped = self.shutdown.is_cancelled() || chunk.halted.is_cancelled();
+            if stopped || self.book.state(chunk.job) != Some(State::Sending) {
                 return Err(Halt::Stopped);
             }
             let follower = self.book.follower();
@@ -461,13 +472,14 @@ impl<L: Log, S: Store> Sender<L, S> {
     }
 
     /// Full jitter: any wait up to the present bound, which doubles.
-    async fn wait(&self, failures: &mut u32) -> Result<(), Halt> {
+    async fn wait(&self, chunk: &Chunk, failures: &mut u32) -> Result<(), Halt> {
         let bound = FIRST_WAIT.saturating_mul(1 << (*failures).min(10)).min(LONGEST_WAIT);
         *failures += 1;
         let wait = rand::rng().random_range(Duration::from_millis(20)..=bound);
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.shutdown.cancelled() => Err(Halt::Stopped),
+            () = chunk.halted.cancelled() => Err(Halt::Stopped),
         }
     }
 

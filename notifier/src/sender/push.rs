@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use futures_util::{TryStreamExt, stream};
-use schemas::sending::Path;
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use schemas::{job::PauseCause, sending::Path};
 use storage::{
     Log, Store,
     rows::{
@@ -28,7 +29,7 @@ impl<L: Log, S: Store> Sender<L, S> {
         let mut ledger = self.ledger(&whole).await?;
         let first = ledger.attempts.is_empty();
         if first {
-            let leave = self.leave_to_send(chunk.job, &self.push).await?;
+            let leave = self.leave_to_send(chunk, &self.push).await?;
             let everybody = 0..chunk.opened.recipients.len();
             let exclusions = self.exclusions(chunk, everybody).await?;
             self.attempt(&whole, &ledger, exclusions, chunk.text.as_bytes()).await?;
@@ -38,11 +39,22 @@ impl<L: Log, S: Store> Sender<L, S> {
         // Our own attempt covers the first request to each person only where it is the oldest.
         let covered = first && ledger.attempts.first().is_some_and(|a| a.sender == self.id);
         let whole = &ledger;
-        stream::iter((0..chunk.opened.recipients.len()).map(Ok))
-            .try_for_each_concurrent(CONCURRENT, |place| async move {
-                self.push_to(chunk, place, whole, covered).await
+        let first = Mutex::new(Ok(()));
+        let first_halt = &first;
+        // Never dropped on the way: what LINE takes of a job that ends has to be noted, too.
+        stream::iter(0..chunk.opened.recipients.len())
+            .take_until(chunk.halted.cancelled())
+            .for_each_concurrent(CONCURRENT, |place| async move {
+                if let Err(halt) = self.push_to(chunk, place, whole, covered).await {
+                    chunk.halted.cancel();
+                    let mut first = first_halt.lock();
+                    if first.is_ok() {
+                        *first = Err(halt);
+                    }
+                }
             })
-            .await
+            .await;
+        first.into_inner()
     }
 
     /// Sends to one person until they are resolved.
@@ -63,7 +75,7 @@ impl<L: Log, S: Store> Sender<L, S> {
         let user = chunk.opened.recipients[place].user;
         let body = push_body(&user, &chunk.text);
         let retry_key = chunk.retry_key(&path);
-        let mut failures = 0;
+        let (mut failures, mut renewed) = (0, false);
         let mut whole = Cow::Borrowed(whole);
         loop {
             let ledger = self.person_ledger(chunk, &path, &whole).await?;
@@ -74,7 +86,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(());
             }
-            let permit = self.leave_to_send(chunk.job, &self.push).await?;
+            let permit = self.leave_to_send(chunk, &self.push).await?;
             let (attempt, ledger) = match whole.attempts.first() {
                 Some(oldest) if std::mem::take(&mut covered) => {
                     (AttemptRow { part: key.clone(), ..oldest.clone() }, ledger)
@@ -92,7 +104,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !open || ledger.is_too_late(self.book.now(), self.max_skew_ms) {
                 continue;
             }
-            let answer = self.line.post(Endpoint::Push, body.clone(), Some(retry_key)).await;
+            let answer = self.line.post_once(Endpoint::Push, body.clone(), Some(retry_key)).await;
             drop(permit);
             match self.settle(&attempt, answer, &[user], &self.push).await? {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &[user]).await?,
@@ -103,7 +115,10 @@ impl<L: Log, S: Store> Sender<L, S> {
                         PartState::Open { tried: true },
                         Heads { all: 1, left_out: 0 },
                     );
-                    self.wait(&mut failures).await?;
+                    self.wait(chunk, &mut failures).await?;
+                }
+                Next::Pause(PauseCause::Unauthorized) if !renewed && self.line.renew().await => {
+                    renewed = true;
                 }
                 Next::Pause(cause) => return self.pause(chunk.job, cause).await,
             }

@@ -110,16 +110,15 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     let sender = town.sender.clone();
     let bodies: Vec<_> =
         evening.events.chunks(3).map(|some| sender.signed(some, Redelivery::First)).collect();
-    let rows = town.rows().await?;
     let replies = |town: &Town| town.platform.journal.lock().replies.len();
     let said = settled(town, replies).await;
     again(scene, &bodies).await?;
     scene.town().caught_up().await?;
-    let same = scene.town().rows().await?;
-    scene.town().promise(same == rows, format!("{rows} rows became {same}"));
     let more = settled(scene.town(), replies).await - said;
     // A text that asks for something is answered each time: its token tells whether it was before.
     scene.town().promise(more == 0, format!("{more} more replies"));
+    // A row that was not there before is one too many; of what was taken back, one may be there again,
+    // hidden as before.
     let broken = scene.world.judge().await?;
     scene.town().broken.extend(broken);
     // All of it is past retention then.
@@ -142,11 +141,12 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A count once it has stayed the same for a while.
+/// A count once it has stayed the same for longer than the product waits with an answer to somebody
+/// who seems to be no friend (2 s).
 async fn settled(town: &Town, count: impl Fn(&Town) -> usize) -> usize {
     let mut last = count(town);
     let mut same = 0;
-    while same < 20 {
+    while same < 150 {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let now = count(town);
         same = if now == last { same + 1 } else { 0 };

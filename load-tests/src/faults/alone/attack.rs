@@ -85,7 +85,8 @@ pub(super) async fn attacked(scene: &mut Scene) -> anyhow::Result<()> {
     }
     let (open, longest) = attack.ends().await?;
     scene.say(format!("the last of the idle and slow connections was closed after {longest:.1?}"));
-    scene.town().promise(open == 0, format!("{open} connections were never given up"));
+    let what = format!("{} connections were never given up, that had said {open:?}", open.len());
+    scene.town().promise(open.is_empty(), what);
     pipelined(scene, &at).await?;
     ambiguous(scene, &at).await?;
     let job = scene.town().approve(&evening).await?;
@@ -95,8 +96,8 @@ pub(super) async fn attacked(scene: &mut Scene) -> anyhow::Result<()> {
 /// Connections that nobody means well with.
 struct Attack {
     opened: Arc<AtomicUsize>,
-    /// How long each was open; `None`: it was not closed.
-    tasks: JoinSet<Option<Duration>>,
+    /// What each said, and how long it was open; `None`: it was not closed.
+    tasks: JoinSet<(&'static str, Option<Duration>)>,
 }
 
 impl Attack {
@@ -119,13 +120,18 @@ impl Attack {
                 let turn = connecting.acquire_owned().await;
                 let connected = TcpStream::connect(at).await;
                 drop(turn);
+                let said = head.unwrap_or("nothing");
                 let Ok(mut stream) = connected else {
-                    return Some(Duration::ZERO);
+                    return (said, Some(Duration::ZERO));
                 };
                 opened.fetch_add(usize::from(head.is_none()), Ordering::Relaxed);
                 let begun = Instant::now();
                 let closed = tokio::time::timeout(FOR_EVER, dawdle(&mut stream, head)).await;
-                closed.ok().map(|()| begun.elapsed())
+                let time = match closed {
+                    Ok(()) => Some(begun.elapsed()),
+                    Err(_) => is_unknown(&mut stream).await.then_some(Duration::ZERO),
+                };
+                (said, time)
             });
         }
         Self { opened, tasks }
@@ -140,14 +146,14 @@ impl Attack {
         }
     }
 
-    /// Waits until all are closed by the other side: how many were not, and how long the longest was
-    /// open.
-    async fn ends(mut self) -> anyhow::Result<(usize, Duration)> {
-        let (mut open, mut longest) = (0, Duration::ZERO);
+    /// Waits until all are closed by the other side: what those said that were not, and how long the
+    /// longest was open.
+    async fn ends(mut self) -> anyhow::Result<(Vec<&'static str>, Duration)> {
+        let (mut open, mut longest) = (Vec::new(), Duration::ZERO);
         while let Some(ended) = self.tasks.join_next().await {
             match ended? {
-                Some(time) => longest = longest.max(time),
-                None => open += 1,
+                (_, Some(time)) => longest = longest.max(time),
+                (said, None) => open.push(said),
             }
         }
         Ok((open, longest))
@@ -173,6 +179,14 @@ async fn dawdle(stream: &mut TcpStream, head: Option<&str>) {
         () = saying => {}
         () = reading => {}
     }
+}
+
+/// Whether the other side knows nothing of a connection. Where more come at once than it has room for,
+/// its kernel lets some go without a word, and says so only to whoever says something then.
+async fn is_unknown(stream: &mut TcpStream) -> bool {
+    let said = stream.write_all(b"a").await;
+    let answer = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut [0])).await;
+    said.is_err() || answer.is_ok_and(|read| read.is_err())
 }
 
 /// What became of those who mean well.

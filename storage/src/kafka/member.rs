@@ -6,8 +6,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::StreamExt;
@@ -35,6 +36,8 @@ use crate::{
 
 /// Records of one delivery, at most.
 const DELIVERY_RECORDS: usize = 2_000;
+/// A group is left within this, unless something goes wrong.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 /// A double is believed in after so many times.
 const FENCED_IN_A_ROW: u32 = 5;
 
@@ -73,6 +76,11 @@ impl ConsumerContext for Changes {
         list: &mut TopicPartitionList,
     ) {
         if self.closing.load(Ordering::Acquire) {
+            // What is left over from before needs no answer once the group has been left; one would be
+            // waited for for ever, since nobody reads what is said to the group then.
+            if consumer.closed() {
+                return;
+            }
             if let Err(error) = consumer.unassign() {
                 tracing::debug!(%error, "partitions can't be let go");
             }
@@ -228,22 +236,32 @@ fn consumer(
     Ok(consumer)
 }
 
-/// Leaving takes an answer of the broker: it is waited for where that blocks nobody.
+/// Leaving takes an answer of the broker: it is waited for where that blocks nobody, and not for ever.
+/// Where a rebalance is told in the moment in which the group is left, librdkafka throws away what we
+/// answer and goes on waiting for what comes of it: that thread stays where it is.
 fn leave(consumer: Arc<StreamConsumer<Changes>>) {
     consumer.client().context().closing.store(true, Ordering::Release);
     // What was noted and not yet taken is answered, otherwise the close would wait for it.
     let noted = !consumer.client().context().noted.lock().is_empty();
+    let (closed, closing) = mpsc::sync_channel::<()>(0);
     let close = move || {
         if noted && let Err(error) = consumer.unassign() {
             tracing::debug!(%error, "partitions can't be let go");
         }
         // Revoked and not let go: the same.
         let _ = consumer.unassign();
-        drop(consumer);
+        drop((consumer, closed));
+    };
+    if let Err(error) = std::thread::Builder::new().name("leave".to_owned()).spawn(close) {
+        tracing::warn!(%error, "a group is left without a thread");
+    }
+    // Closed, or not: the end of the channel is all that is said.
+    let wait = move || {
+        let _ = closing.recv_timeout(LEAVES_WITHIN);
     };
     match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(close)),
-        Err(_) => close(),
+        Ok(runtime) => drop(runtime.spawn_blocking(wait)),
+        Err(_) => wait(),
     }
 }
 

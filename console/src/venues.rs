@@ -104,6 +104,7 @@ mod tests {
                 name: name.to_owned(),
                 kind: FacilityKind::Other,
                 venues: (0..40).map(venue).collect(),
+                details: None,
                 updated_at: EventTime(0),
             }));
         }

@@ -36,8 +36,36 @@ pub struct Facility {
     pub kind: FacilityKind,
     /// Its venues, in the operator's order.
     pub venues: Vec<Venue>,
+    /// What its operator said of it; nothing where it came from a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
     /// When this snapshot was made.
     pub updated_at: EventTime,
+}
+
+/// What an operator says of a facility, normalised. Nothing of it is for visitors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Its name in katakana.
+    pub kana: String,
+    /// Its postcode: seven digits.
+    pub postcode: String,
+    /// Its address.
+    pub address: String,
+    /// Its phone number: digits.
+    pub phone: String,
+    /// The days of an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<EventDays>,
+}
+
+/// From which day to which an event goes on, as `2026-12-01`, in Japan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDays {
+    /// The first day.
+    pub first: String,
+    /// The last day; its codes count until 24 hours after it.
+    pub last: String,
 }
 
 /// One scannable place of a facility.

@@ -63,9 +63,11 @@ enum Command {
     /// Tokens of the officials' API.
     #[command(subcommand)]
     Tokens(Tokens),
-    /// Facilities and venues.
-    #[command(subcommand)]
-    Venues(Venues),
+    /// Serves the operators' pages. With a subcommand: a tool for facilities and venues.
+    Venues {
+        #[command(subcommand)]
+        tool: Option<Venues>,
+    },
     /// What could not be used.
     #[command(subcommand)]
     Rejected(Rejected),
@@ -200,6 +202,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Processor => serve(config, &[Role::Processor]).await,
         Command::Notifier => serve(config, &[Role::Notifier]).await,
         Command::Console => serve(config, &[Role::Console]).await,
+        Command::Venues { tool: None } => serve(config, &[Role::Venues]).await,
         Command::All => serve(config, &Role::ALL).await,
         Command::CheckConfig { .. } => {
             config.check_line()?;
@@ -255,10 +258,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             backends.close().await;
             say(&token?)
         }
-        Command::Venues(Venues::Import { file }) => {
+        Command::Venues { tool: Some(Venues::Import { file }) } => {
             Ok(tools::import_venues(&config, &file, &mut out).await?)
         }
-        Command::Venues(Venues::Reissue { venue, old_ends }) => {
+        Command::Venues { tool: Some(Venues::Reissue { venue, old_ends }) } => {
             let old_ends = match old_ends {
                 Some(text) => EventTime::parse_rfc3339(&text)
                     .map_err(|error| Failure(64, format!("--old-ends: {error}")))?,
@@ -293,6 +296,7 @@ async fn serve(config: Config, roles: &[Role]) -> Result<(), Failure> {
     tracing::info!(
         ingest = running.ingest.map(tracing::field::display),
         console = running.console.map(tracing::field::display),
+        venues = running.venues.map(tracing::field::display),
         admin = %running.admin,
         "started"
     );

@@ -19,6 +19,7 @@ use storage::rows::{
     ALL_TABLES,
     access::{Role, TokenRow},
     ledger::{AttemptRow, ChunkRow, OutcomeRow, SendResult},
+    operators::OperatorTokenRow,
 };
 
 /// For an enum: a list of the names of its variants, and a function that names one.
@@ -118,12 +119,16 @@ names! {
 }
 
 /// What may be there or not.
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 16] = [
     "scans: with a reply token",
     "scans: without a reply token",
     "visitors: with a reply token",
     "visitors: without a reply token",
     "registry: with a retired issue",
+    "registry: with details",
+    "registry: with the days of an event",
+    "operator_tokens: used",
+    "operator_tokens: not used",
     "outcomes: with a request id",
     "outcomes: without a request id",
     "attempts: with exclusions",
@@ -215,6 +220,10 @@ pub(super) fn of_registry(record: &RegistryRecord) -> Vec<String> {
     if place.venues.iter().any(|venue| !venue.retirements.is_empty()) {
         kinds.push("registry: with a retired issue".to_owned());
     }
+    if let Some(details) = &place.details {
+        kinds.push("registry: with details".to_owned());
+        kinds.extend(details.days.as_ref().map(|_| "registry: with the days of an event".to_owned()));
+    }
     kinds
 }
 
@@ -256,6 +265,10 @@ pub(super) fn of_outcome(row: &OutcomeRow) -> Vec<String> {
         result(row.result),
         choice(id, "outcomes: with a request id", "outcomes: without a request id"),
     ]
+}
+
+pub(super) fn of_operator_token(row: &OperatorTokenRow) -> Vec<String> {
+    vec![choice(row.used_at.is_some(), "operator_tokens: used", "operator_tokens: not used")]
 }
 
 pub(super) fn of_token(row: &TokenRow) -> Vec<String> {

@@ -81,6 +81,7 @@ fn facility() -> RegistryRecord {
             issue: Issue(2),
             retirements,
         }],
+        details: None,
         updated_at: EventTime(1),
     })
 }

@@ -5,7 +5,7 @@ use schemas::{
     ids::{EventId, FacilityId, MessageHash, VenueId},
     language::Language,
     place_code::{CodeProblem, Issue},
-    registry::{Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue},
+    registry::{Details, EventDays, Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue},
     rejected::{Original, RejectCause, Rejected},
     scan::{ReplyToken, Scan},
     time::{Epoch, EventTime},
@@ -132,15 +132,29 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn details()(
+        kana in "\\PC{0,50}",
+        postcode in "[0-9]{7}",
+        address in "\\PC{0,120}",
+        phone in "[0-9]{10,11}",
+        days in prop::option::of(("[0-9-]{10}", "[0-9-]{10}")),
+    ) -> Details {
+        let days = days.map(|(first, last)| EventDays { first, last });
+        Details { kana, postcode, address, phone, days }
+    }
+}
+
+prop_compose! {
     fn facility()(
         id in 0..FacilityId::COUNT,
         name in "\\PC{0,50}",
         kind in prop::sample::select(FacilityKind::ALL.to_vec()),
         venues in prop::collection::vec(venue(), 0..5),
+        details in prop::option::of(details()),
         updated_at in time(),
     ) -> RegistryRecord {
         let id = FacilityId::from_u64(id);
-        RegistryRecord::Facility(Facility { id, name, kind, venues, updated_at })
+        RegistryRecord::Facility(Facility { id, name, kind, venues, details, updated_at })
     }
 }
 
@@ -224,6 +238,7 @@ fn a_snapshot_without_a_venue_takes_it_away() {
             name: String::new(),
             kind: FacilityKind::Shop,
             venues,
+            details: None,
             updated_at: EventTime(0),
         })
     };

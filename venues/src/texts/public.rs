@@ -10,7 +10,6 @@ texts! {
     nav_questions: "よくある質問", "よくある 質問（しつもん）", "Questions and answers";
     nav_contact: "お問い合わせ", "わからない とき", "Contact";
     feedback: "このページについてのご意見", "この ページに ついて 意見（いけん）を 送る", "Send feedback about this page";
-    footer_updated: "更新日", "新（あたら）しく した 日", "Last updated";
     contact_nothing: "お問い合わせ先は準備中です。", "とい合わせ先（さき）は、今 準備（じゅんび）して います。", "Contact details will follow.";
 
     notice_label: "お知らせ", "お知らせ", "Notice";
@@ -19,4 +18,5 @@ texts! {
     notice_ended: "このサービスは終了しました。施設の登録は受け付けていません。来店は記録されません。貼られているちらしは外してください。", "この サービスは 終（お）わりました。登録（とうろく）は できません。記録（きろく）も しません。はって ある 紙（かみ）を とってください。", "This service has ended. Places can't be registered, and visits are not recorded. Please take the flyers down.";
     notice_reason: "理由", "理由（りゆう）", "Reason";
     closed_title: "登録は受け付けていません", "今 登録（とうろく）は できません", "Registration is closed";
+    closed_text: "サービスの状況は、このページの上のお知らせをご覧ください。ご不明な点は、お問い合わせ先にご連絡ください。", "この ページの 上（うえ）の お知らせを 見てください。わからない ときは、とい合わせて ください。", "Please read the notice at the top of this page. If you have questions, please contact us.";
 }

@@ -264,7 +264,7 @@ proptest! {
 #[test]
 fn a_facility_without_days_reads_and_is_written_as_before() {
     let before =
-        br#"{"record":"facility","id":1,"name":"A","kind":"event","venues":[],"updated_at":5}"#;
+        br#"{"record":"facility","id":"0000000001","name":"A","kind":"event","venues":[],"updated_at":5}"#;
     let wire = [&[1], &before[..]].concat();
     let Ok(record) = RegistryRecord::decode(&wire) else { panic!("it does not read") };
     let RegistryRecord::Facility(facility) = &record else { panic!("{record:?}") };

@@ -145,7 +145,7 @@ async fn a_check_in_while_the_service_does_not_run_keeps_nothing_of_the_place() 
 }
 
 /// Where it can't be known whether the service runs, nothing is dropped: the processor decides.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn while_the_state_is_not_known_scans_go_on() {
     let endpoint = Endpoint::open(Config::default()).await;
     endpoint.set_service(ServiceState::Ended, NOW.plus(-HOUR_MS)).await;
@@ -153,7 +153,9 @@ async fn while_the_state_is_not_known_scans_go_on() {
     assert_eq!(endpoint.signed(&body(&[says(&text, NOW.0)])).await, StatusCode::OK);
     assert_eq!(endpoint.counts().await.0, 0);
     endpoint.stop_following();
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(6)).await;
+    tokio::time::resume();
     assert_eq!(endpoint.signed(&body(&[says(&text, NOW.0)])).await, StatusCode::OK);
     assert_eq!(endpoint.counts().await.0, 1);
 }

@@ -9,26 +9,41 @@ use std::{
 use anyhow::Context as _;
 
 /// Puts a frame whose checksum does not hold before everything in a spool, and begins one more frame
-/// at its end, as a crash in the middle of a write leaves it.
+/// at its end, as a crash in the middle of a write leaves it. A segment that a crash has left so
+/// already stays as it is.
 pub fn spool(spool: &Path) -> anyhow::Result<()> {
-    let mut segments: Vec<_> = fs::read_dir(spool)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "spool"))
-        .filter(|path| path.metadata().is_ok_and(|metadata| metadata.len() > 0))
-        .collect();
-    segments.sort();
-    let first = segments.first().context("the spool is empty")?;
-    let bytes = fs::read(first)?;
-    // A frame is 4 bytes of length, 8 of checksum, and so many more.
-    let length: [u8; 4] = bytes[..4].try_into()?;
-    let frame = &bytes[..12 + u32::from_be_bytes(length) as usize];
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(spool)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "spool") {
+            segments.push((fs::read(&path)?, path));
+        }
+    }
+    segments.retain(|(bytes, _)| is_whole(bytes) && !bytes.is_empty());
+    segments.sort_by(|one, other| one.1.cmp(&other.1));
+    let (bytes, path) = segments.first().context("the spool is empty")?;
+    let frame = &bytes[..first_frame(bytes).context("the spool is empty")?];
     let mut flipped = frame.to_vec();
     flipped[frame.len() / 2] ^= 0x40;
-    fs::write(first, [&flipped, bytes.as_slice()].concat())?;
-    let last = segments.last().context("the spool is empty")?;
-    let torn = [fs::read(last)?.as_slice(), &frame[..frame.len() / 2]].concat();
-    fs::write(last, torn)?;
+    fs::write(path, [&flipped, bytes.as_slice()].concat())?;
+    let (_, path) = segments.last().context("the spool is empty")?;
+    let torn = [fs::read(path)?.as_slice(), &frame[..frame.len() / 2]].concat();
+    fs::write(path, torn)?;
     Ok(())
+}
+
+/// Whether there are frames from the beginning to the end.
+fn is_whole(mut bytes: &[u8]) -> bool {
+    while let Some(rest) = first_frame(bytes).and_then(|end| bytes.get(end..)) {
+        bytes = rest;
+    }
+    bytes.is_empty()
+}
+
+/// Where the first frame ends: 4 bytes of length, 8 of checksum, and so many more.
+fn first_frame(bytes: &[u8]) -> Option<usize> {
+    let (length, _) = bytes.split_first_chunk()?;
+    Some(12 + u32::from_be_bytes(*length) as usize)
 }
 
 /// How many frames a spool keeps aside.

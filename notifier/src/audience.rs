@@ -1,8 +1,8 @@
 //! Who was there: the people of a job, worked out from rows. Planner and preview both use it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, iter, pin::pin, sync::Arc};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use schemas::{
     identity::{IdentityError, KeyRing},
     ids::{MessageHash, UserId, VenueId},
@@ -16,9 +16,12 @@ use storage::{
     Store, StoreError, mutant,
     rows::{Span, TypedStore, people::read_person, visits::ScanRow},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 /// Store partitions and person rows read at the same time.
 const CONCURRENT_READS: usize = 64;
+/// So many people's rows are read one after another, then handed over together.
+const SLICE: usize = 64;
 /// LINE's push reaches people who wrote within this, friends or not.
 const PUSH_REACHES_MS: i64 = 7 * DAY_MS;
 
@@ -75,37 +78,65 @@ pub async fn gather<S: Store>(
     let (people, unreadable) = matches(store, keys, content).await?;
     let mut by_venue = vec![0_u64; content.venues.len()];
     let mut audience = Audience { unreadable, ..Audience::default() };
-    let judged = stream::iter(people)
-        .map(|((user, _), matches)| async move {
-            let person = read_person(store, keys.visitor(&user)).await?;
-            Ok::<_, StoreError>((user, matches, person))
-        })
-        .buffer_unordered(CONCURRENT_READS);
-    tokio::pin!(judged);
-    while let Some((user, matches, person)) = judged.try_next().await? {
-        let counts = |m: &&Match| person.counts(m.scanned_at, &m.message);
-        let Some(last_scan) = matches.iter().filter(counts).map(|m| m.scanned_at).max() else {
-            continue;
-        };
-        let mut there = vec![false; by_venue.len()];
-        for m in matches.iter().filter(counts) {
-            there[m.venue] = true;
-        }
-        for (count, _) in by_venue.iter_mut().zip(there).filter(|(_, there)| *there) {
-            *count += 1;
-        }
-        match way(&person, last_scan, now) {
-            Some(way) => {
-                let (language, _) = content.message_for(person.language());
-                let recipient = Recipient { user, last_scan };
-                audience.targets.push(Target { recipient, language, way });
+    let mut judged = pin!(read_people(store, keys, people));
+    while let Some(some) = judged.try_next().await? {
+        for (user, matches, person) in some {
+            let counting = || matches.iter().filter(|m| person.counts(m.scanned_at, &m.message));
+            let Some(last_scan) = counting().map(|m| m.scanned_at).max() else { continue };
+            for (before, m) in counting().enumerate() {
+                let counted = counting().take(before).any(|other| other.venue == m.venue);
+                by_venue[m.venue] += u64::from(!counted);
             }
-            None => audience.out_of_reach += 1,
+            match way(&person, last_scan, now) {
+                Some(way) => {
+                    let (language, _) = content.message_for(person.language());
+                    let recipient = Recipient { user, last_scan };
+                    audience.targets.push(Target { recipient, language, way });
+                }
+                None => audience.out_of_reach += 1,
+            }
         }
     }
     let venues = content.venues.iter().map(|place| place.venue);
     audience.by_venue = venues.zip(by_venue).collect();
     Ok(audience)
+}
+
+/// People with their own rows, some at a time. In tasks of their own: a row costs as much to find and
+/// to read from the embedded store as to merge, and there is more than one core.
+fn read_people<S: Store>(
+    store: &S,
+    keys: &Arc<KeyRing>,
+    people: People,
+) -> impl Stream<Item = Result<Vec<(UserId, Vec<Match>, Person)>, AudienceError>> {
+    let mut people = people.into_iter();
+    let slices = iter::from_fn(move || {
+        let slice: Vec<_> = people.by_ref().take(SLICE).collect();
+        (!slice.is_empty()).then_some(slice)
+    });
+    stream::iter(slices)
+        .map(|slice| {
+            let (store, keys) = (store.clone(), Arc::clone(keys));
+            in_a_task(async move {
+                let mut read = Vec::with_capacity(slice.len());
+                for ((user, _), matches) in slice {
+                    let person = read_person(&store, keys.visitor(&user)).await?;
+                    read.push((user, matches, person));
+                }
+                Ok(read)
+            })
+        })
+        .buffer_unordered(CONCURRENT_READS)
+}
+
+/// Does it on whatever core is free; not any more once nobody waits for it.
+async fn in_a_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, AudienceError>> + Send + 'static,
+) -> Result<T, AudienceError> {
+    match AbortOnDropHandle::new(tokio::spawn(work)).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
 }
 
 /// How a person is reached; `None`: they have blocked the account.
@@ -135,38 +166,42 @@ async fn matches<S: Store>(
         exposure.hours().map(move |hour| (place, venue, exposure, hour))
     });
     let read = stream::iter(partitions)
-        .map(|(place, venue, exposure, hour)| async move {
-            let mut found = Vec::new();
-            let mut unreadable = 0;
-            let mut cursor = None;
-            loop {
-                let span = Span { cursor, ..Span::default() };
-                let page = store.page::<ScanRow>(&(venue, hour), span).await?;
-                for row in page.rows.into_iter().filter(|row| exposure.matches(row.scanned_at)) {
-                    match keys.open_scan(row.epoch, row.venue, row.pseudonym, &row.sealed) {
-                        Ok(user) => found.push((
-                            (user, mutant!("dedupe on the pseudonym").then_some(row.epoch)),
-                            Match {
-                                venue: place,
-                                scanned_at: row.scanned_at,
-                                message: row.message,
-                            },
-                        )),
-                        Err(IdentityError::DoesNotOpen) => unreadable += 1,
-                        // Destroyed with the epoch: past retention.
-                        Err(IdentityError::MissingKey(epoch))
-                            if keys.epochs().next().is_some_and(|oldest| epoch < oldest) => {}
-                        Err(error) => return Err(AudienceError::from(error)),
+        .map(|(place, venue, exposure, hour)| {
+            let (store, keys) = (store.clone(), Arc::clone(keys));
+            in_a_task(async move {
+                let mut found = Vec::new();
+                let mut unreadable = 0;
+                let mut cursor = None;
+                loop {
+                    let span = Span { cursor, ..Span::default() };
+                    let page = store.page::<ScanRow>(&(venue, hour), span).await?;
+                    for row in page.rows.into_iter().filter(|row| exposure.matches(row.scanned_at))
+                    {
+                        match keys.open_scan(row.epoch, row.venue, row.pseudonym, &row.sealed) {
+                            Ok(user) => found.push((
+                                (user, mutant!("dedupe on the pseudonym").then_some(row.epoch)),
+                                Match {
+                                    venue: place,
+                                    scanned_at: row.scanned_at,
+                                    message: row.message,
+                                },
+                            )),
+                            Err(IdentityError::DoesNotOpen) => unreadable += 1,
+                            // Destroyed with the epoch: past retention.
+                            Err(IdentityError::MissingKey(epoch))
+                                if keys.epochs().next().is_some_and(|oldest| epoch < oldest) => {}
+                            Err(error) => return Err(AudienceError::from(error)),
+                        }
+                    }
+                    cursor = page.next;
+                    if cursor.is_none() {
+                        return Ok((found, unreadable));
                     }
                 }
-                cursor = page.next;
-                if cursor.is_none() {
-                    return Ok((found, unreadable));
-                }
-            }
+            })
         })
         .buffer_unordered(CONCURRENT_READS);
-    tokio::pin!(read);
+    let mut read = pin!(read);
     let mut people = People::new();
     let mut unreadable = 0;
     while let Some((found, broken)) = read.try_next().await? {

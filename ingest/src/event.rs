@@ -162,6 +162,8 @@ struct MessageKind<'a> {
 
 #[derive(Deserialize)]
 struct TextMessage<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -194,15 +196,18 @@ pub fn parse<'a>(raw: &'a RawValue) -> Parsed<'a> {
             let Some(message) = event.message.filter(|message| is_object(message)) else {
                 return Parsed::Malformed;
             };
-            match serde_json::from_str::<MessageKind<'a>>(message.get()) {
-                Ok(kind) if kind.kind == "text" => {}
-                Ok(_) => return Parsed::Ignored(Ignored::MessageType),
-                Err(_) => return Parsed::Malformed,
+            match serde_json::from_str::<TextMessage<'a>>(message.get()) {
+                Ok(TextMessage { kind, id, text }) if kind == "text" => {
+                    Some(What::Text { message: id, text })
+                }
+                // Of any other kind only that is read.
+                _ => match serde_json::from_str::<MessageKind<'a>>(message.get()) {
+                    Ok(MessageKind { kind }) if kind != "text" => {
+                        return Parsed::Ignored(Ignored::MessageType);
+                    }
+                    _ => return Parsed::Malformed,
+                },
             }
-            let Ok(text) = serde_json::from_str::<TextMessage<'a>>(message.get()) else {
-                return Parsed::Malformed;
-            };
-            Some(What::Text { message: text.id, text: text.text })
         }
         "unsend" => event.unsend.map(|unsend| What::Unsend { message: unsend.message_id }),
         "follow" => Some(What::Follow),

@@ -6,12 +6,14 @@
 mod memory;
 mod texts;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use schemas::{
     identity::KeyRing,
+    ids::EventId,
     language::Language,
     place_code::CodeProblem,
     registry::Registry,
@@ -22,7 +24,10 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Delivery, Group, Kind, Log, LogError, Record, Store, commits::Committing, follow::Follower,
+    Append, Delivery, Group, Kind, Log, LogError, Record, Store,
+    commits::Committing,
+    follow::Follower,
+    retry::{Tried, retry},
     rows::people::read_person,
 };
 use tokio::sync::{Notify, Semaphore};
@@ -38,6 +43,11 @@ use crate::{
 
 /// LINE takes a reply for about a minute after it delivered the event.
 const TOO_LATE_MS: i64 = 50_000;
+/// LINE delivers an event within seconds. What came in later than this after it happened was delivered
+/// again, or replayed.
+const DELIVERED_AGAIN_MS: i64 = 10_000;
+/// People whose rows are looked at together.
+const LOOKED_AT_TOGETHER: usize = 64;
 
 /// What receipts work with.
 pub struct Deps<L: Log, S> {
@@ -153,6 +163,13 @@ async fn follow<L: Log, S: Store>(
                     };
                     due.into_iter().for_each(|due| queue.push(due));
                 }
+                if topic == Topic::Scans {
+                    match forget_again(&records, deps, shutdown).await {
+                        Tried::Done(()) => {}
+                        Tried::Stopped => break,
+                        Tried::Failed(error) => return Err(error),
+                    }
+                }
                 member.done(&records);
             }
             Ok(Delivery::Revoked(partitions)) => memory.forget(&partitions),
@@ -166,6 +183,74 @@ async fn follow<L: Log, S: Store>(
     }
     member.leave().await;
     Ok(())
+}
+
+/// Asks once more for what people asked before, where a scan that they took back came in again: it is
+/// a row again, hidden as it was, and `hygiene` deletes it as it did. Here, because here every scan is
+/// seen by somebody who can tell whose it is.
+async fn forget_again<L: Log, S: Store>(
+    records: &[Record],
+    deps: &Deps<L, S>,
+    shutdown: &CancellationToken,
+) -> Tried<(), LogError> {
+    let late: Vec<Scan> = records
+        .iter()
+        .filter_map(|record| Scan::decode(&record.value).ok())
+        .filter(|scan| scan.received_at.0 - scan.scanned_at.0 > DELIVERED_AGAIN_MS)
+        .collect();
+    let mut asked = pin!(
+        stream::iter(late)
+            .map(|scan| taken_back(scan, deps, shutdown))
+            .buffer_unordered(LOOKED_AT_TOGETHER)
+    );
+    while let Some(tried) = asked.next().await {
+        let Tried::Done(said) = tried else { return Tried::Stopped };
+        let Some(said) = said else { continue };
+        let append = || Append { topic: Topic::Visitors, key: said.key(), value: said.encode() };
+        let appended = retry("forget again", shutdown, || async {
+            deps.log
+                .append(vec![append()])
+                .await
+                .into_iter()
+                .try_for_each(|result| result.map(drop))
+        });
+        match appended.await {
+            Tried::Done(()) => count("forgotten_again"),
+            other => return other,
+        }
+    }
+    Tried::Done(())
+}
+
+/// What the person of a scan asked for before it came in again, to be asked once more.
+async fn taken_back<L: Log, S: Store>(
+    scan: Scan,
+    deps: &Deps<L, S>,
+    shutdown: &CancellationToken,
+) -> Tried<Option<VisitorRecord>, Infallible> {
+    let keys = deps.keys.load_full();
+    let opened = keys.open_scan(scan.epoch, scan.venue, scan.pseudonym, &scan.sealed);
+    let Ok(user) = opened else { return Tried::Done(None) };
+    let visitor = keys.visitor(&user);
+    let person = match retry("look", shutdown, || read_person(&deps.store, visitor)).await {
+        Tried::Done(person) => person,
+        Tried::Stopped => return Tried::Stopped,
+        // Hidden it stays, and it ends with retention.
+        Tried::Failed(error) => {
+            tracing::error!(%error, "a person's row can't be read");
+            return Tried::Done(None);
+        }
+    };
+    let said = person.taken_back(scan.scanned_at, &scan.message);
+    Tried::Done(said.map(|(at, action)| VisitorRecord {
+        visitor,
+        sealed: keys.seal_visitor(&user).1,
+        event: EventId::default(),
+        at,
+        received_at: (deps.clock)(),
+        reply_token: None,
+        action,
+    }))
 }
 
 fn scanned<L: Log, S: Store>(

@@ -125,8 +125,21 @@ impl Person {
 
     /// Whether a scan of this person still counts.
     pub fn counts(&self, scanned_at: EventTime, message: &MessageHash) -> bool {
-        self.erased_through.is_none_or(|through| scanned_at > through)
-            && !self.undone.contains(message)
+        self.taken_back(scanned_at, message).is_none()
+    }
+
+    /// What they asked for, and when, that a scan of theirs counts no more; `None`: it counts.
+    pub fn taken_back(
+        &self,
+        scanned_at: EventTime,
+        message: &MessageHash,
+    ) -> Option<(EventTime, VisitorAction)> {
+        let erased = self.erased_through.filter(|through| scanned_at <= *through);
+        // A message is unsent after it was sent. When, a person's row does not say.
+        let undone = || self.undone.contains(message).then_some(scanned_at);
+        erased
+            .map(|at| (at, VisitorAction::Erase))
+            .or_else(|| undone().map(|at| (at, VisitorAction::Undo(*message))))
     }
 
     /// The language to address them in.

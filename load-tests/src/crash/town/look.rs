@@ -159,6 +159,18 @@ impl Town {
         Ok(verify::stored_scans(&store, &self.record).await?.len())
     }
 
+    /// How many scans are rows once there are so many, or after long enough.
+    pub async fn rows_become(&mut self, so_many: usize) -> anyhow::Result<usize> {
+        let begun = Instant::now();
+        loop {
+            let rows = self.rows().await?;
+            if rows == so_many || begun.elapsed() > self.patience {
+                return Ok(rows);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until every record is a row.
     pub async fn caught_up(&self) -> anyhow::Result<()> {
         let log = AnyLog::Remote(self.reach().await?);

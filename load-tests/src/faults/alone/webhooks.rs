@@ -110,6 +110,7 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     let sender = town.sender.clone();
     let bodies: Vec<_> =
         evening.events.chunks(3).map(|some| sender.signed(some, Redelivery::First)).collect();
+    let rows = town.rows().await?;
     let replies = |town: &Town| town.platform.journal.lock().replies.len();
     let said = settled(town, replies).await;
     again(scene, &bodies).await?;
@@ -117,8 +118,9 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     let more = settled(scene.town(), replies).await - said;
     // A text that asks for something is answered each time: its token tells whether it was before.
     scene.town().promise(more == 0, format!("{more} more replies"));
-    // A row that was not there before is one too many; of what was taken back, one may be there again,
-    // hidden as before.
+    // What was taken back is a row again for a moment, hidden as before.
+    let same = scene.town().rows_become(rows).await?;
+    scene.town().promise(same == rows, format!("{rows} rows became {same}"));
     let broken = scene.world.judge().await?;
     scene.town().broken.extend(broken);
     // All of it is past retention then.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -104,8 +104,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut closing => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, say: it passes.
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -134,7 +134,9 @@ pub async fn serve(
             let (router, activity) = (router.clone(), Arc::clone(&activity));
             async move {
                 let _busy = activity.begin();
-                let response = router.oneshot(request.map(Body::new)).await;
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let response = router.oneshot(request).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }
         });

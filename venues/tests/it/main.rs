@@ -1,4 +1,7 @@
-//! Lists imported into a real registry.
+//! Lists imported into a real registry; flyers, printed and read.
+#![allow(clippy::print_stdout)]
+
+mod flyers;
 
 use schemas::{
     place_code::{Found, Issue, PlaceKeys},

@@ -242,12 +242,14 @@ impl Shaped<'_> {
         best
     }
 
+    /// Its text keeps the spaces over the edge, so that the lines of a name read as the name.
     fn line(&self, glyphs: Range<usize>, size: f32) -> Line {
+        let whole_end = self.glyphs[glyphs.clone()].last().map(|glyph| glyph.range.end);
         let glyphs = self.trimmed(glyphs);
         let width = self.width(glyphs.clone()) * size;
         let glyphs = &self.glyphs[glyphs];
         let start = glyphs.first().map_or(0, |glyph| glyph.range.start);
-        let end = glyphs.last().map_or(start, |glyph| glyph.range.end);
+        let end = whole_end.unwrap_or(start);
         let moved = |glyph: &Glyph| Glyph {
             range: glyph.range.start - start..glyph.range.end - start,
             ..glyph.clone()
@@ -293,7 +295,7 @@ mod tests {
         let room = |width| Room { width, height: 40.0, size: 20.0, leading: 1.0 };
         let words = fit("Entrance Hall", Style::Bold, room(70.0)).unwrap();
         let lines: Vec<&str> = words.lines.iter().map(|line| line.text.as_str()).collect();
-        assert_eq!(lines, ["Entrance", "Hall"]);
+        assert_eq!(lines, ["Entrance ", "Hall"], "a heading reads as the name");
         assert!(words.size < 20.0);
         let long = fit(&"W".repeat(40), Style::Bold, room(70.0)).unwrap();
         assert!(long.lines.len() > 1 && long.size < 10.0);

@@ -248,8 +248,8 @@ impl Shaped<'_> {
         let glyphs = self.trimmed(glyphs);
         let width = self.width(glyphs.clone()) * size;
         let glyphs = &self.glyphs[glyphs];
-        let start = glyphs.first().map_or(0, |glyph| glyph.range.start);
-        let end = whole_end.unwrap_or(start);
+        let end = whole_end.unwrap_or(0);
+        let start = glyphs.first().map_or(end, |glyph| glyph.range.start);
         let moved = |glyph: &Glyph| Glyph {
             range: glyph.range.start - start..glyph.range.end - start,
             ..glyph.clone()

@@ -105,7 +105,6 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/servers/with -- cargo test --workspace --locked
 	scripts/test-chart $(tested)/anshin
 	scripts/test-sdks $(tested)/anshin-load
-	scripts/test-flyers
 	$(breakable)
 	$(tested)/anshin-load crash
 	$(tested)/anshin-load mutants

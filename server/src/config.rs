@@ -100,10 +100,6 @@ pub struct Line {
     pub bot_user_id: Secret,
     /// The account's id, or empty.
     pub account_id: String,
-    /// The account's name, or empty.
-    pub account_name: String,
-    /// A file with the account's picture, or empty.
-    pub account_icon_file: PathBuf,
     /// Where LINE's API is.
     pub api_url: String,
 }

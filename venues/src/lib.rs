@@ -10,13 +10,11 @@
 //! | [`names`] | names of facilities and venues: normalised, and free of tricks |
 //! | [`import`] | rows → facilities and venues; the same list twice makes nothing twice |
 //! | [`codes`] | retire and re-issue place codes |
-//! | [`flyer`] | a venue and its code → PDF or PNG to print |
 //!
 //! The `registry` topic is the truth: a change is a full snapshot of a facility, appended. The
 //! store's tables follow from it.
 
 pub mod codes;
-pub mod flyer;
 pub mod import;
 pub mod list;
 pub mod names;

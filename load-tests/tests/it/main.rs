@@ -5,7 +5,6 @@ mod cluster;
 mod copy;
 mod corpus;
 mod demo;
-mod flyers;
 mod platform;
 mod receipts;
 mod replay;

@@ -1,7 +1,4 @@
-//! Lists imported into a real registry; flyers, printed and read.
-#![allow(clippy::print_stdout)]
-
-mod flyers;
+//! Lists imported into a real registry.
 
 use schemas::{
     place_code::{Found, Issue, PlaceKeys},

@@ -7,7 +7,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -71,10 +74,14 @@ pub struct Process {
 }
 
 /// A port that nobody listens on now. Below 32768, where the kernel takes the ports of outgoing
-/// connections from: it could give a process's port away while the process restarts.
+/// connections from: it could give a process's port away while the process restarts. One after the
+/// other, so that two of one process, which nobody listens on yet, are never the same.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new(rand::rng().random_range(0..10_000)));
     for _ in 0..100 {
-        let address = SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(10_000..20_000)));
+        let port = 10_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         match TcpListener::bind(address) {
             Ok(_) => return Ok(address),
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}

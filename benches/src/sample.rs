@@ -28,6 +28,12 @@ pub fn peak(pid: u32) -> anyhow::Result<u64> {
     Ok(kb.parse::<u64>()? * 1_024)
 }
 
+/// Forgets the most memory that a process has held: from now on it counts anew from what it holds.
+pub fn peak_anew(pid: u32) -> anyhow::Result<()> {
+    // proc_pid_clear_refs(5): 5 resets VmHWM to what is resident now.
+    Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
 /// The middle one.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();

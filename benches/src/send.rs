@@ -70,6 +70,11 @@ impl All {
         sample::peak(self.pid()?)
     }
 
+    /// Counts that anew, from what it holds now.
+    pub fn peak_anew(&self) -> anyhow::Result<()> {
+        sample::peak_anew(self.pid()?)
+    }
+
     fn pid(&self) -> anyhow::Result<u32> {
         self.process.pid().context("the process runs")
     }

@@ -377,3 +377,17 @@ impl Cluster {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_processes_get_the_same_address() -> anyhow::Result<()> {
+        let given: BTreeSet<_> = (0..1_000).map(|_| free_address()).collect::<Result<_, _>>()?;
+        assert_eq!(given.len(), 1_000);
+        Ok(())
+    }
+}

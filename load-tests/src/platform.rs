@@ -39,6 +39,7 @@ use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use self::{faults::Faults, journal::Journal, limits::Limits, people::People};
@@ -102,6 +103,8 @@ pub struct Platform {
     pub faults: Mutex<Faults>,
     /// What happened.
     pub journal: Mutex<Journal>,
+    /// Told after each request of the journal.
+    pub asked: Notify,
     limits: Mutex<Limits>,
     webhook_url: Mutex<String>,
 }
@@ -116,6 +119,7 @@ impl Platform {
             people: Mutex::default(),
             faults: Mutex::new(Faults::new(seed)),
             journal: Mutex::default(),
+            asked: Notify::new(),
             webhook_url: Mutex::new(String::new()),
         })
     }

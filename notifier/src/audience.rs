@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// Store partitions and person rows read at the same time.
 const CONCURRENT_READS: usize = 64;
 /// So many people's rows are read one after another, then handed over together.
-const SLICE: usize = 64;
+const SLICE: usize = 16;
 /// LINE's push reaches people who wrote within this, friends or not.
 const PUSH_REACHES_MS: i64 = 7 * DAY_MS;
 
@@ -81,12 +81,10 @@ pub async fn gather<S: Store>(
     let mut judged = pin!(read_people(store, keys, people));
     while let Some(some) = judged.try_next().await? {
         for (user, matches, person) in some {
-            let counting = || matches.iter().filter(|m| person.counts(m.scanned_at, &m.message));
-            let Some(last_scan) = counting().map(|m| m.scanned_at).max() else { continue };
-            for (before, m) in counting().enumerate() {
-                let counted = counting().take(before).any(|other| other.venue == m.venue);
-                by_venue[m.venue] += u64::from(!counted);
-            }
+            let counting = matches.iter().filter(|m| person.counts(m.scanned_at, &m.message));
+            let last_scan = counting.clone().map(|m| m.scanned_at).max();
+            let Some(last_scan) = last_scan else { continue };
+            places(counting).for_each(|place| by_venue[place] += 1);
             match way(&person, last_scan, now) {
                 Some(way) => {
                     let (language, _) = content.message_for(person.language());
@@ -137,6 +135,15 @@ async fn in_a_task<T: Send + 'static>(
         Ok(done) => done,
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
+}
+
+/// Where one person was, each place once.
+fn places<'a>(matches: impl Iterator<Item = &'a Match> + Clone) -> impl Iterator<Item = usize> {
+    let all = matches.clone();
+    let first = move |(before, m): &(usize, &Match)| {
+        !all.clone().take(*before).any(|other| other.venue == m.venue)
+    };
+    matches.enumerate().filter(first).map(|(_, m)| m.venue)
 }
 
 /// How a person is reached; `None`: they have blocked the account.
@@ -231,6 +238,14 @@ mod tests {
             person.merge(NOW.plus(-days_ago * DAY_MS), action);
         }
         person
+    }
+
+    #[test]
+    fn whoever_is_at_a_place_twice_counts_there_once() {
+        let message = MessageHash([0; 16]);
+        let matches = [2, 0, 2, 2].map(|venue| Match { venue, scanned_at: NOW, message });
+        assert_eq!(places(matches.iter()).collect::<Vec<_>>(), [2, 0]);
+        assert_eq!(places([].iter()).count(), 0);
     }
 
     #[test]

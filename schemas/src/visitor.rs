@@ -199,6 +199,31 @@ mod tests {
             }
             prop_assert_eq!(person(&shuffled), person(&records));
         }
+
+        #[test]
+        fn what_was_taken_back_is_what_can_be_asked_again(
+            records in prop::collection::vec((0..6_i64, actions()), 0..20),
+            scanned_at in 0..6_i64,
+            one in any::<Index>(),
+        ) {
+            let known = person(&records);
+            let undone: Vec<_> = known.undone.iter().copied().collect();
+            let message = if undone.is_empty() { MessageHash([0; 16]) } else { *one.get(&undone) };
+            let scanned_at = EventTime(scanned_at);
+            let taken_back = known.taken_back(scanned_at, &message);
+            let erased = known.erased_through.is_some_and(|through| scanned_at <= through);
+            prop_assert_eq!(taken_back.is_some(), erased || !undone.is_empty());
+            if let Some((at, action)) = taken_back {
+                // Whoever reads it deletes this scan, and learns nothing new of the person.
+                match &action {
+                    VisitorAction::Erase => prop_assert!(scanned_at <= at),
+                    action => prop_assert_eq!(action, &VisitorAction::Undo(message)),
+                }
+                let mut again = known.clone();
+                again.merge(at, &action);
+                prop_assert_eq!(again, known);
+            }
+        }
     }
 
     #[test]

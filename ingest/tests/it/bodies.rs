@@ -73,6 +73,8 @@ async fn every_kind_of_event_and_what_it_becomes() {
         format!(r#"{{{rest},"timestamp":{},"source":{{"type":"user","userId":"{USER}"}}}}"#, NOW.0)
     };
     let foreign = PlaceKeys::first([1; 32]).code(VenueId::from_u64(5), Issue(1));
+    // The words of a sticker, too, are called text.
+    let check_in = serde_json::Value::from(check_in(&endpoint).await);
     let events = [
         event(r#""type":"follow","follow":{"isUnblocked":false}"#),
         event(r#""type":"unfollow""#),
@@ -83,6 +85,9 @@ async fn every_kind_of_event_and_what_it_becomes() {
         says(&foreign.to_string(), NOW.0),
         says("こんにちは", NOW.0),
         event(r#""type":"message","message":{"type":"sticker","id":"1","stickerId":"2"}"#),
+        event(&format!(
+            r#""type":"message","message":{{"type":"sticker","id":"1","stickerId":"2","text":{check_in}}}"#
+        )),
         event(
             r#""type":"message","message":{"type":"location","id":"1","latitude":34.7,"longitude":136.5}"#,
         ),

@@ -1,8 +1,8 @@
 //! Where it is killed, by the names of the kill points.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, pin::pin, time::Duration};
 
-use anyhow::ensure;
+use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rand::RngExt;
@@ -14,7 +14,7 @@ use super::{
     life::Life,
     town::{Town, World},
 };
-use crate::platform::faults::Fault;
+use crate::platform::{Platform, faults::Fault};
 
 /// People of an evening: enough for both ways of sending, both languages, and for some who take
 /// back, ask to be forgotten or block the account.
@@ -302,12 +302,12 @@ async fn a_day_passes(world: &mut World) -> anyhow::Result<()> {
     let job = world.town.approve(&evening).await?;
     // Everybody's request is on its way.
     let planned = world.town.wait_for(&job, |view| view.progress.targeted > 0).await?;
-    reached(|| since(at, 0).1 >= planned.progress.targeted).await?;
+    reached(&platform, || since(at, 0).1 >= planned.progress.targeted).await?;
     let (requests, _) = since(at, 0);
     faults(Fault::ErrorBefore);
     let at = platform.journal.lock().requests.len();
     world.life.sleeps(23 * HOUR).await?;
-    reached(|| since(at, 500).0 >= 2 * requests).await?;
+    reached(&platform, || since(at, 500).0 >= 2 * requests).await?;
     platform.faults.lock().clear();
     world.life.sleeps(HOUR + HOUR / 6).await?;
     let undecided = world.town.given_up(&job).await?;
@@ -315,14 +315,21 @@ async fn a_day_passes(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until something has come about.
-async fn reached(mut about: impl FnMut() -> bool) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !about() {
-        ensure!(begun.elapsed() < Duration::from_secs(30), "LINE is not asked");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
+/// Waits until LINE has been asked for something.
+async fn reached(platform: &Platform, mut about: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let coming = async {
+        loop {
+            // From here on no request goes unnoticed.
+            let mut asked = pin!(platform.asked.notified());
+            asked.as_mut().enable();
+            if about() {
+                return;
+            }
+            asked.await;
+        }
+    };
+    let within = tokio::time::timeout(Duration::from_secs(30), coming);
+    within.await.context("LINE is not asked")
 }
 
 /// I6: one governor for all that is sent.

@@ -126,6 +126,7 @@ impl Platform {
         let request =
             Request { at: self.clock.now(), endpoint: endpoint.to_owned(), status, people };
         self.journal.lock().requests.push(request);
+        self.asked.notify_waiters();
     }
 
     fn violation(&self, what: String) {

@@ -15,7 +15,10 @@ use super::Scene;
 use crate::{
     crash::town::Town,
     faults::traffic::Sending,
-    platform::webhooks::{Redelivery, sign},
+    platform::{
+        journal::What,
+        webhooks::{Redelivery, sign},
+    },
 };
 
 const PEOPLE: usize = 60;
@@ -108,6 +111,7 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     town.tell(&evening).await?;
     town.caught_up().await?;
     let sender = town.sender.clone();
+    let all = evening.events.len();
     let bodies: Vec<_> =
         evening.events.chunks(3).map(|some| sender.signed(some, Redelivery::First)).collect();
     let rows = town.rows().await?;
@@ -121,6 +125,18 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     // What was taken back is a row again for a moment, hidden as before.
     let same = scene.town().rows_become(rows).await?;
     scene.town().promise(same == rows, format!("{rows} rows became {same}"));
+    // And the check-ins alone: nobody takes any of them back once more.
+    let town = scene.town();
+    let mut check_ins = evening.events;
+    check_ins.retain(
+        |event| matches!(&event.what, What::Text { text, .. } if town.source.texts.contains(text)),
+    );
+    let check_ins: Vec<_> =
+        check_ins.chunks(3).map(|some| sender.signed(some, Redelivery::First)).collect();
+    again(scene, &check_ins).await?;
+    scene.town().caught_up().await?;
+    let same = scene.town().rows_become(rows).await?;
+    scene.town().promise(same == rows, format!("check-ins again: {rows} rows became {same}"));
     let broken = scene.world.judge().await?;
     scene.town().broken.extend(broken);
     // All of it is past retention then.
@@ -135,7 +151,6 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     scene.town().promise(rows == 0, format!("{rows} rows past retention"));
     let more = scene.town().rejected().await? - rejected;
     let records = scene.town().records(&of_webhooks).await? - kept;
-    let all = evening.events.len();
     let counted = more <= all && records == more as u64 && more > all / 2;
     let what = format!("of {all} events past retention {more} are rejected, {records} kept");
     scene.town().promise(counted, what);

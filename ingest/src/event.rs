@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 pub struct Frame<'a> {
     /// The bot that is meant; absent in old bodies.
     #[serde(borrow, default)]
-    pub destination: Option<Cow<'a, str>>,
+    pub destination: Option<Text<'a>>,
     /// The events, in any order.
     #[serde(borrow)]
     pub events: Vec<&'a RawValue>,
@@ -123,6 +123,12 @@ impl Ignored {
     }
 }
 
+/// Text of the body: borrowed from it unless it has escapes in it. serde borrows a bare `Cow`, and
+/// copies one inside an `Option`; this is borrowed there, too.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
 // LINE leaves out what has no value and adds properties without notice: everything is optional
 // here, and what an event needs is decided by its type.
 #[derive(Deserialize)]
@@ -134,9 +140,9 @@ struct RawEvent<'a> {
     #[serde(borrow)]
     source: Option<RawSource<'a>>,
     #[serde(borrow)]
-    webhook_event_id: Option<Cow<'a, str>>,
+    webhook_event_id: Option<Text<'a>>,
     #[serde(borrow)]
-    reply_token: Option<Cow<'a, str>>,
+    reply_token: Option<Text<'a>>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -149,9 +155,9 @@ struct RawEvent<'a> {
 #[serde(rename_all = "camelCase")]
 struct RawSource<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
     #[serde(borrow)]
-    user_id: Option<Cow<'a, str>>,
+    user_id: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -216,19 +222,19 @@ pub fn parse<'a>(raw: &'a RawValue) -> Parsed<'a> {
         _ => return Parsed::Ignored(Ignored::EventType),
     };
     let Some(source) = event.source else { return Parsed::Ignored(Ignored::NotAUser) };
-    if source.kind.as_deref() != Some("user") {
+    if source.kind.is_none_or(|Text(kind)| kind != "user") {
         return Parsed::Ignored(Ignored::NotAUser);
     }
     // Absent without the person's consent (LINE for PC only accounts from before April 2020).
-    let Some(user) = source.user_id else { return Parsed::Ignored(Ignored::NotAUser) };
+    let Some(Text(user)) = source.user_id else { return Parsed::Ignored(Ignored::NotAUser) };
     let user = UserId::parse(&user).ok();
-    let id = EventId::parse(event.webhook_event_id.as_deref().unwrap_or_default()).ok();
-    match (what, event.timestamp, user, id) {
+    let id = event.webhook_event_id.map_or(Ok(EventId::default()), |Text(id)| EventId::parse(&id));
+    match (what, event.timestamp, user, id.ok()) {
         (Some(what), Some(at), Some(user), Some(id)) => Parsed::Event(Event {
             id,
             at: EventTime(at),
             user,
-            reply_token: event.reply_token.map(|token| ReplyToken(token.into())),
+            reply_token: event.reply_token.map(|Text(token)| ReplyToken(token.into())),
             what,
         }),
         _ => Parsed::Malformed,

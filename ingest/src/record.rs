@@ -16,7 +16,7 @@ use storage::Append;
 
 use crate::{
     command::{self, Command, Meaning},
-    event::{self, Event, Frame, FrameError, Ignored, Parsed, What},
+    event::{self, Event, Frame, FrameError, Ignored, Parsed, Text, What},
     wrote::WroteMemory,
 };
 
@@ -86,7 +86,7 @@ pub fn records_of_body(
             return Ok(outcome);
         }
     };
-    if let (Some(bot), Some(destination)) = (bot, &frame.destination)
+    if let (Some(bot), Some(Text(destination))) = (bot, &frame.destination)
         && destination != bot
     {
         return Err(BodyError::OtherBot);

@@ -12,8 +12,8 @@ use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::Body,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -21,7 +21,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schemas::{identity::KeyRing, place_code::PlaceKeys, time::EventTime};
 use storage::{Append, Log, fault, kill_point};
-use tokio::{sync::Semaphore, sync::watch, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::{Instant, timeout},
+};
 
 use crate::{
     config::Config,
@@ -88,7 +91,11 @@ impl<L: Log> Ingest<L> {
         Router::new().route("/webhook", post(handle::<L>)).with_state(Arc::clone(self))
     }
 
-    async fn answer(&self, headers: &HeaderMap, body: Body) -> (StatusCode, &'static str) {
+    async fn answer(
+        &self,
+        signature: Option<HeaderValue>,
+        body: Body,
+    ) -> (StatusCode, &'static str) {
         let Ok(_slot) = self.slots.try_acquire() else {
             return (StatusCode::SERVICE_UNAVAILABLE, "overloaded");
         };
@@ -97,11 +104,7 @@ impl<L: Log> Ingest<L> {
             Ok(bytes) => bytes,
             Err(refusal) => return refusal,
         };
-        let mut signatures = headers.get_all("x-line-signature").iter();
-        let signature = match (signatures.next(), signatures.next()) {
-            (Some(one), None) => Some(one.as_bytes()),
-            _ => None,
-        };
+        let signature = signature.as_ref().map(HeaderValue::as_bytes);
         let body = match signature::verify(&self.deps.secrets.load(), bytes, signature) {
             Ok(body) => body,
             Err(error) => return (StatusCode::UNAUTHORIZED, error.name()),
@@ -119,9 +122,15 @@ impl<L: Log> Ingest<L> {
             record::records_of_body(body.bytes(), self.deps.bot.as_deref(), &context)
         };
         match outcome {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
                 self.keys_are_complete();
-                self.append(outcome).await
+                match self.durable(std::mem::take(&mut outcome.appends)).await {
+                    Ok(at) => {
+                        self.count(outcome);
+                        (StatusCode::OK, at)
+                    }
+                    Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+                }
             }
             Err(BodyError::OtherBot) => (StatusCode::UNAUTHORIZED, "other_bot"),
             Err(BodyError::Keys(error)) => {
@@ -133,9 +142,8 @@ impl<L: Log> Ingest<L> {
 
     async fn read(&self, body: Body) -> Result<Bytes, (StatusCode, &'static str)> {
         kill_point!("K1 head read, body not");
-        let limited = Limited::new(body, self.config.max_body_bytes);
         let deadline = Duration::from_millis(self.config.body_deadline_ms);
-        match tokio::time::timeout(deadline, limited.collect()).await {
+        match timeout(deadline, Limited::new(body, self.config.max_body_bytes).collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 Err((StatusCode::PAYLOAD_TOO_LARGE, "too_large"))
@@ -145,25 +153,26 @@ impl<L: Log> Ingest<L> {
         }
     }
 
-    async fn append(&self, outcome: Outcome) -> (StatusCode, &'static str) {
+    /// Makes records durable; where they are, or why nowhere.
+    async fn durable(&self, records: Vec<Append>) -> Result<&'static str, &'static str> {
         let begun = Instant::now();
-        let mut where_to = DURABLE.1;
-        if !outcome.appends.is_empty() {
-            let durable = match &self.deps.spool {
-                Some(spool) => self.log_or_spool(outcome.appends, spool).await,
-                None => self.log(outcome.appends).await.map(|()| DURABLE.1),
-            };
-            match durable {
-                Ok(reason) => where_to = reason,
-                Err(reason) => return (StatusCode::SERVICE_UNAVAILABLE, reason),
-            }
+        let durable = match &self.deps.spool {
+            _ if records.is_empty() => Ok(DURABLE.1),
+            Some(spool) => self.log_or_spool(records, spool).await,
+            None => self.log(records).await.map(|()| DURABLE.1),
+        };
+        if durable.is_ok() {
+            kill_point!("K4 durable, not answered");
+            self.usual.append_duration.record(begun.elapsed().as_secs_f64());
         }
-        kill_point!("K4 durable, not answered");
-        self.usual.append_duration.record(begun.elapsed().as_secs_f64());
+        durable
+    }
+
+    /// Counts what is durable. Only now: an event that is delivered again is counted when it counts.
+    fn count(&self, outcome: Outcome) {
         for (visitor, day_start) in outcome.wrote {
             self.wrote.made(visitor, day_start);
         }
-        // Counted only now: an event that is delivered again is counted when it counts.
         let events = |kind: &'static str, count: usize| {
             ::metrics::counter!(metrics::EVENTS, "kind" => kind).increment(count as u64);
         };
@@ -178,7 +187,6 @@ impl<L: Log> Ingest<L> {
             events("rejected", 1);
             ::metrics::counter!(metrics::REJECTED, "cause" => cause.name()).increment(1);
         }
-        (StatusCode::OK, where_to)
     }
 
     /// Gives records to the log, or else to the spool; where they are, or why nowhere.
@@ -194,7 +202,8 @@ impl<L: Log> Ingest<L> {
                 Err(_) => spool.log_is_away(),
             }
         }
-        match spool.put(&records, (self.deps.clock)()).await {
+        // In the heap: it is seldom needed, and would make what waits for the log larger for everybody.
+        match Box::pin(spool.put(&records, (self.deps.clock)())).await {
             Ok(()) => Ok("spooled"),
             Err(error) => {
                 tracing::warn!(%error, "records are not durable; LINE delivers them again");
@@ -209,9 +218,8 @@ impl<L: Log> Ingest<L> {
         if fault!("the log is away") {
             return Err("log_failed");
         }
-        let append = self.deps.log.append(records);
         let deadline = Duration::from_millis(self.config.append_deadline_ms);
-        let Ok(results) = tokio::time::timeout(deadline, append).await else {
+        let Ok(results) = timeout(deadline, self.deps.log.append(records)).await else {
             return Err("log_slow");
         };
         match results.iter().find_map(|result| result.as_ref().err()) {
@@ -241,13 +249,27 @@ impl<L: Log> Ingest<L> {
     }
 }
 
-async fn handle<L: Log>(
+// Not an `async fn`: of all that a request brings, only this is kept while the log is waited for.
+fn handle<L: Log>(
     State(ingest): State<Arc<Ingest<L>>>,
-    headers: HeaderMap,
+    request: Request,
+) -> impl Future<Output = Response> + Send {
+    let (head, body) = request.into_parts();
+    let mut signatures = head.headers.get_all("x-line-signature").iter();
+    let signature = match (signatures.next(), signatures.next()) {
+        (Some(one), None) => Some(one.clone()),
+        _ => None,
+    };
+    async move { respond(&ingest, signature, body).await }
+}
+
+async fn respond<L: Log>(
+    ingest: &Ingest<L>,
+    signature: Option<HeaderValue>,
     body: Body,
 ) -> Response {
     let begun = Instant::now();
-    let (status, reason) = ingest.answer(&headers, body).await;
+    let (status, reason) = ingest.answer(signature, body).await;
     if (status, reason) == DURABLE {
         ingest.usual.durable.increment(1);
     } else {

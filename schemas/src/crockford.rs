@@ -24,11 +24,28 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<u128> {
 /// What a character stands for. I and L are read as 1 and O as 0, as Crockford has it; U, which
 /// is not in the alphabet, as the V it is mistaken for.
 pub(crate) fn digit(byte: u8) -> Option<u8> {
-    let byte = match byte.to_ascii_uppercase() {
-        b'I' | b'L' => b'1',
-        b'O' => b'0',
-        b'U' => b'V',
-        other => other,
-    };
-    ALPHABET.iter().position(|letter| *letter == byte).and_then(|at| u8::try_from(at).ok())
+    VALUES[usize::from(byte)]
 }
+
+/// [`digit`] of every byte: looked up, not searched, with every check-in.
+const VALUES: [Option<u8>; 256] = {
+    let mut values = [None; 256];
+    let mut byte = 0;
+    while byte < values.len() {
+        let letter = match (byte as u8).to_ascii_uppercase() {
+            b'I' | b'L' => b'1',
+            b'O' => b'0',
+            b'U' => b'V',
+            other => other,
+        };
+        let mut at = 0;
+        while at < ALPHABET.len() {
+            if ALPHABET[at] == letter {
+                values[byte] = Some(at as u8);
+            }
+            at += 1;
+        }
+        byte += 1;
+    }
+    values
+};

@@ -19,6 +19,8 @@ use crate::{crockford, identity::KeyFileError, ids::VenueId};
 
 /// Characters of a code without its separators.
 const LENGTH: usize = 20;
+/// What stands before the code in the text of a QR code.
+const CHECK_IN: &str = "チェックイン ";
 /// A message of a visitor is searched for a code in so many characters. What a QR code prepares
 /// has 30; LINE allows 5,000.
 const SEARCHED: usize = 300;
@@ -48,7 +50,7 @@ impl PlaceCode {
 
     /// The text that the QR code prepares in the visitor's chat.
     pub fn check_in_text(&self) -> String {
-        format!("チェックイン {self}")
+        format!("{CHECK_IN}{self}")
     }
 }
 
@@ -178,6 +180,10 @@ impl PlaceKeys {
     /// Looks for a place code in what a visitor sent: in any case and width, with any spaces and
     /// hyphens, with words around it.
     pub fn find(&self, text: &str) -> Found {
+        // What a QR code prepared comes as it was printed, and needs no search.
+        if let Some(code) = printed(text).and_then(|bits| self.verify(bits).ok()) {
+            return Found::Code(code);
+        }
         let mut problem = None;
         for (bits, grouped) in candidates(text) {
             match self.verify(bits) {
@@ -203,6 +209,19 @@ fn message(version: u8, venue: VenueId, issue: Issue) -> [u8; 8] {
 fn tag(mac: &Hmac<Sha256>, version: u8, venue: VenueId, issue: Issue) -> u64 {
     let full = mac.clone().chain_update(message(version, venue, issue)).finalize().into_bytes();
     full[..5].iter().fold(0, |tag, byte| tag << 8 | u64::from(*byte))
+}
+
+/// The bits in a text that has the form of [`PlaceCode::check_in_text`].
+fn printed(text: &str) -> Option<u128> {
+    let groups = text.strip_prefix(CHECK_IN)?.as_bytes();
+    let mut letters = [0; LENGTH];
+    for (n, letters) in letters.chunks_mut(5).enumerate() {
+        if n > 0 && groups.get(6 * n - 1) != Some(&b'-') {
+            return None;
+        }
+        letters.copy_from_slice(groups.get(6 * n..6 * n + 5)?);
+    }
+    if groups.len() > LENGTH + 3 { None } else { crockford::decode::<LENGTH>(&letters) }
 }
 
 /// Every run of 20 code characters that begins and ends with a word, and whether it has the form

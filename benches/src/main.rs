@@ -203,11 +203,16 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What people write at the end of such a file, and the next measurement leaves there.
+const TRIED: &str = "\n## What was tried\n";
+
 /// Writes what was printed into a file, if there is to be one.
 fn report(machine: String, sections: &[String], out: Option<PathBuf>) -> anyhow::Result<()> {
     if let Some(out) = out {
+        let before = std::fs::read_to_string(&out).unwrap_or_default();
+        let tried = before.find(TRIED).map_or("", |at| &before[at..]);
         let sections = sections.iter().map(|section| format!("\n{section}"));
-        std::fs::write(out, machine + &sections.collect::<String>())?;
+        std::fs::write(out, machine + &sections.collect::<String>() + tried)?;
     }
     Ok(())
 }

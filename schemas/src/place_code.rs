@@ -281,6 +281,9 @@ mod tests {
             let text = std::str::from_utf8(&text)?;
             let problem = if bit < 96 { CodeProblem::Forged } else { CodeProblem::UnknownKeyVersion };
             prop_assert_eq!(keys().find(text), Found::Refused(problem));
+            // As a QR code prepares it, too.
+            let forged = PlaceCode { venue: VenueId::from_u64(venue), issue: Issue(issue), bits };
+            prop_assert_eq!(keys().find(&forged.check_in_text()), Found::Refused(problem));
         }
 
         #[test]
@@ -322,6 +325,8 @@ mod tests {
             printed.replace('-', "\n"),
             full_width,
             confused,
+            code.check_in_text(),
+            format!("{}。", code.check_in_text()),
             format!("ここです：{printed}。よろしく"),
             format!("Check in {} please", printed.replace('-', " ")),
         ] {

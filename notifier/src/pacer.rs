@@ -5,9 +5,8 @@
 //! request somewhere between our sending it and our reading the answer, so no window of a second
 //! at LINE ever holds more than `rate`, whatever the network does.
 //!
-//! Permits come a tick's worth at a time, not a second's: requests that are all made ready at once hold
-//! their permits for longer, and what is held is not sent. One by one would cost more: what several
-//! requests write down at the same time is made durable together.
+//! Permits come evenly, not a second's worth at once: requests that are all made ready at the same
+//! time hold their permits for longer, and what is held is not sent.
 //!
 //! Each sender takes at most half of what LINE allows a channel: two of them overlapping in a
 //! fail-over stay within the limit without knowing of one another.
@@ -31,9 +30,9 @@ use crate::{line::Endpoint, metrics};
 
 /// The window that LINE's limits are about.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How much of a second is given at once; and how far permits may be behind and still catch up, for
-/// a timer may come late on a busy machine.
-const TICK: Duration = Duration::from_millis(50);
+/// How far permits may be behind and still catch up: timers are no finer than a millisecond, and
+/// waiting for one may take longer on a busy machine.
+const CATCH_UP: Duration = Duration::from_millis(50);
 /// After a 429 the rate grows back by this part of its maximum each second.
 const GROWTH: f64 = 0.05;
 
@@ -165,13 +164,12 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
     let governors = if mutant!("governor per process") { state.turns.len() } else { 1 } as f64;
     let rate = state.rate.floor() * governors;
     let apart = WINDOW.div_f64(rate);
-    if let Some(earliest) = now.checked_sub(TICK) {
+    if let Some(earliest) = now.checked_sub(CATCH_UP) {
         state.next = state.next.max(earliest);
     }
-    let until = if state.next <= now { now + TICK } else { now };
     let mut given = Vec::new();
     while !state.turns.is_empty()
-        && state.next < until
+        && state.next <= now
         && ((state.in_flight + state.answered.len()) as f64) < rate
     {
         let Some(job) = state.turns.pop_front() else { break };

@@ -5,9 +5,6 @@
 //! request somewhere between our sending it and our reading the answer, so no window of a second
 //! at LINE ever holds more than `rate`, whatever the network does.
 //!
-//! Permits come evenly, not a second's worth at once: requests that are all made ready at the same
-//! time hold their permits for longer, and what is held is not sent.
-//!
 //! Each sender takes at most half of what LINE allows a channel: two of them overlapping in a
 //! fail-over stay within the limit without knowing of one another.
 
@@ -30,9 +27,6 @@ use crate::{line::Endpoint, metrics};
 
 /// The window that LINE's limits are about.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How far permits may be behind and still catch up: timers are no finer than a millisecond, and
-/// waiting for one may take longer on a busy machine.
-const CATCH_UP: Duration = Duration::from_millis(50);
 /// After a 429 the rate grows back by this part of its maximum each second.
 const GROWTH: f64 = 0.05;
 
@@ -54,8 +48,6 @@ struct State {
     grown_at: Instant,
     in_flight: usize,
     answered: VecDeque<Instant>,
-    /// When the next permit is due.
-    next: Instant,
     /// Who waits, by job; jobs take turns.
     waiting: HashMap<JobId, VecDeque<oneshot::Sender<Permit>>>,
     turns: VecDeque<JobId>,
@@ -86,7 +78,6 @@ impl Pacer {
             grown_at: Instant::now(),
             in_flight: 0,
             answered: VecDeque::new(),
-            next: Instant::now(),
             waiting: HashMap::new(),
             turns: VecDeque::new(),
         };
@@ -162,15 +153,9 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
     }
     // On one machine there is one process: its jobs stand for senders that do not share a governor.
     let governors = if mutant!("governor per process") { state.turns.len() } else { 1 } as f64;
-    let rate = state.rate.floor() * governors;
-    let apart = WINDOW.div_f64(rate);
-    if let Some(earliest) = now.checked_sub(CATCH_UP) {
-        state.next = state.next.max(earliest);
-    }
     let mut given = Vec::new();
     while !state.turns.is_empty()
-        && state.next <= now
-        && ((state.in_flight + state.answered.len()) as f64) < rate
+        && ((state.in_flight + state.answered.len()) as f64) < state.rate.floor() * governors
     {
         let Some(job) = state.turns.pop_front() else { break };
         let Some(queue) = state.waiting.get_mut(&job) else { continue };
@@ -183,20 +168,17 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
         // Those who gave up waiting take no permit.
         if let Some(waiter) = waiter.filter(|waiter| !waiter.is_closed()) {
             state.in_flight += 1;
-            state.next += apart;
             given.push(waiter);
         }
     }
     let waits = !state.turns.is_empty();
-    let full = (state.in_flight + state.answered.len()) as f64 >= rate;
     let oldest = state.answered.front().map(|at| *at + WINDOW);
-    let again = if full { oldest.unwrap_or(now + WINDOW / 10) } else { state.next };
     drop(state);
     for waiter in given {
         // If they gave up just now, the permit drops and comes back.
         let _ = waiter.send(Permit { shared: Arc::clone(shared) });
     }
-    waits.then_some(again)
+    if waits { oldest.or(Some(now + WINDOW / 10)) } else { None }
 }
 
 #[cfg(test)]
@@ -237,21 +219,6 @@ mod tests {
         }
         // It does get on: a thousand permits at a hundred a second, with answers up to 0.3 s late.
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn permits_come_evenly() {
-        let pacer = Pacer::start(Endpoint::Multicast, 100, &CancellationToken::new());
-        let begun = Instant::now();
-        let mut given = Vec::new();
-        for _ in 0..200 {
-            drop(pacer.permit(job(1)).await);
-            given.push(begun.elapsed());
-        }
-        for part in given.windows(10) {
-            assert!(part[9] - part[0] >= Duration::from_millis(40), "{part:?}");
-        }
-        assert!(given[199] <= Duration::from_millis(2_100), "{:?}", given[199]);
     }
 
     #[tokio::test(start_paused = true)]

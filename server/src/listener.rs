@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,9 +15,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use parking_lot::Mutex;
-use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle, time::Instant};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// How long open requests have to end once the listener is told to stop.
@@ -26,16 +29,12 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long connections are still taken after that.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How often, within the shorter of its limits, connections are looked at for idle ones.
-const LOOKS: u32 = 8;
-
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A connection whose first request has no whole header by then is closed.
+    /// A header that takes longer is given up; so is a connection that does not even begin one.
     pub header_timeout: Duration,
-    /// A connection that has had a request is closed after this without another whole header: one
-    /// that never ends holds no more than a connection that is idle.
+    /// A connection that has had a request is closed after this without another.
     pub idle_timeout: Duration,
     /// Open connections; for one more the idlest gives way, or else it waits.
     pub max_connections: usize,
@@ -85,10 +84,11 @@ pub async fn serve(
     let open = Arc::new(Open::default());
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // hyper's own time for headers would set up a timer for every request, and a limit on their
-    // number would take each request's out of the heap instead of the stack (which has room for 100):
-    // see `Open::end_idle`.
-    builder.http1().header_read_timeout(None);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(64);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -99,10 +99,6 @@ pub async fn serve(
         shutdown.cancelled().await;
         tokio::time::sleep(limits.linger).await;
     });
-    let end_idle = AbortOnDropHandle::new(tokio::spawn({
-        let open = Arc::clone(&open);
-        async move { open.end_idle(limits).await }
-    }));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -131,33 +127,34 @@ pub async fn serve(
         };
         // Latency counts; the kernel refuses only for a connection that is gone already.
         let _ = stream.set_nodelay(true);
-        let activity = Arc::new(Activity::default());
-        let listed = open.list(&activity);
-        let (router, used) = (router.clone(), Arc::clone(&activity));
+        let last_request = Arc::new(Activity::default());
+        let listed = open.list(&last_request);
+        let (router, activity) = (router.clone(), Arc::clone(&last_request));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (router, used) = (router.clone(), Arc::clone(&used));
+            let (router, activity) = (router.clone(), Arc::clone(&activity));
             async move {
-                let Some(_busy) = used.begin() else { return std::future::pending().await };
+                let _busy = activity.begin();
                 let response = router.oneshot(request.map(Body::new)).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
-        let task = tokio::spawn(async move {
-            // Errors of a connection are the peer's: reset, malformed, too slow.
-            let _ = connection.await;
+        tokio::spawn(async move {
+            tokio::select! {
+                // Errors of a connection are the peer's: reset, malformed, too slow.
+                _ = connection => {}
+                () = last_request.idle(limits) => {}
+                () = last_request.gives_way.notified() => {}
+            }
             drop((listed, slot));
         });
-        // Only here is it set.
-        let _ = activity.task.set(task.abort_handle());
     }
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(DRAIN) => tracing::warn!("connections were still open after the drain"),
     }
-    drop(end_idle);
 }
 
 /// The connections that are open.
@@ -169,7 +166,7 @@ struct Open {
 impl Open {
     /// Lists a connection for as long as what is returned lives.
     fn list(self: &Arc<Self>, activity: &Arc<Activity>) -> Listed {
-        let mut all = self.all.lock();
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let (number, connections) = &mut *all;
         *number += 1;
         connections.insert(*number, Arc::clone(activity));
@@ -179,30 +176,13 @@ impl Open {
     /// Ends the connection that has been without a request for longest, one that never had any before
     /// all others. Where there are only such as have one, nothing: they end by themselves.
     fn give_way(&self) {
-        let all = self.all.lock();
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = all.1.values().filter_map(|activity| {
-            let used = *activity.used.lock();
-            (used.under_way == 0).then_some(((used.ever, used.last), activity))
+            let Used { under_way, ever, last } = activity.used();
+            (under_way == 0).then_some(((ever, last), activity))
         });
         if let Some((_, idlest)) = idle.min_by_key(|(used, _)| *used) {
-            idlest.end_if(|_| true);
-        }
-    }
-
-    /// Ends connections that have been without a request for longer than they may, for ever. One
-    /// look at all of them now and then costs less than a timer in each, which every request would
-    /// have to pass by.
-    async fn end_idle(&self, limits: Limits) {
-        let often = limits.header_timeout.min(limits.idle_timeout) / LOOKS;
-        loop {
-            tokio::time::sleep(often).await;
-            let now = Instant::now();
-            for activity in self.all.lock().1.values() {
-                activity.end_if(|used| {
-                    let span = if used.ever { limits.idle_timeout } else { limits.header_timeout };
-                    now > used.last + span
-                });
-            }
+            idlest.gives_way.notify_one();
         }
     }
 }
@@ -215,16 +195,16 @@ struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.open.all.lock().1.remove(&self.number);
+        let mut all = self.open.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.1.remove(&self.number);
     }
 }
 
 /// What a connection is used for.
-#[derive(Default)]
 struct Activity {
     used: Mutex<Used>,
-    /// What ends the connection.
-    task: OnceLock<AbortHandle>,
+    /// Told when the connection is to end for another's sake.
+    gives_way: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -233,49 +213,51 @@ struct Used {
     under_way: usize,
     /// Whether there was any.
     ever: bool,
-    /// When one last ended; before that, when the connection was made.
+    /// When one last began or ended; before the first, when the connection was made.
     last: Instant,
-    /// Whether the connection is being ended: no request begins any more.
-    ending: bool,
 }
 
-impl Default for Used {
+impl Default for Activity {
     fn default() -> Self {
-        Self { under_way: 0, ever: false, last: Instant::now(), ending: false }
+        let used = Used { under_way: 0, ever: false, last: Instant::now() };
+        Self { used: Mutex::new(used), gives_way: Notify::new() }
     }
 }
 
 impl Activity {
-    /// Notes that a request begins, unless the connection is being ended.
-    fn begin(self: &Arc<Self>) -> Option<Busy> {
-        let mut used = self.used.lock();
-        if used.ending {
-            return None;
-        }
-        (used.under_way, used.ever) = (used.under_way + 1, true);
-        Some(Busy(Arc::clone(self)))
+    fn begin(self: &Arc<Self>) -> Busy {
+        self.change(1);
+        Busy(Arc::clone(self))
     }
 
-    /// Ends the connection if it is without a request and `idle` says so. No request that has begun
-    /// is cut off.
-    fn end_if(&self, idle: impl FnOnce(&Used) -> bool) {
-        let mut used = self.used.lock();
-        if used.under_way == 0
-            && idle(&used)
-            && let Some(task) = self.task.get()
-        {
-            used.ending = true;
-            task.abort();
+    fn used(&self) -> Used {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, by: isize) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = used.under_way.saturating_add_signed(by);
+        *used = Used { under_way, ever: true, last: Instant::now() };
+    }
+
+    /// Returns once it has been without a request for longer than it may.
+    async fn idle(&self, limits: Limits) {
+        loop {
+            let Used { under_way, ever, last } = self.used();
+            let span = if ever { limits.idle_timeout } else { limits.header_timeout };
+            let until = if under_way > 0 { Instant::now() + span } else { last + span };
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
         }
     }
 }
 
-/// A request that is under way.
 struct Busy(Arc<Activity>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let mut used = self.0.used.lock();
-        (used.under_way, used.last) = (used.under_way - 1, Instant::now());
+        self.0.change(-1);
     }
 }

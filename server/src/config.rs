@@ -146,9 +146,9 @@ pub struct Listen {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
-    /// A header that takes longer is given up; so is a connection that begins none.
+    /// A connection whose first request has no whole header by then is closed.
     pub header_timeout_ms: u64,
-    /// A connection that has had a request is closed after this without another.
+    /// A connection that has had a request is closed after this without another whole header.
     pub idle_timeout_ms: u64,
     /// Open connections of one listener.
     pub max_connections: usize,

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,12 +15,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
+use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
     sync::{Notify, Semaphore},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tower::ServiceExt;
 
 /// How long open requests have to end once the listener is told to stop.
@@ -29,15 +30,28 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long connections are still taken after that.
 const LINGER: Duration = Duration::from_millis(250);
 
+/// How often, within the shorter of its limits, connections are looked at for idle ones.
+const LOOKS: u32 = 8;
+
+/// How long the next request of a connection may be on its way: as long as LINE waits for an answer.
+const ABOUT_TO_SPEAK: Duration = Duration::from_secs(2);
+
+/// How soon another idle connection is asked to give way where the first one doesn't.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A header that takes longer is given up; so is a connection that does not even begin one.
+    /// A connection whose first request has no whole header by then is closed.
     pub header_timeout: Duration,
-    /// A connection that has had a request is closed after this without another.
+    /// A connection that has had a request is closed after this without another whole header: one
+    /// that never ends holds no more than a connection that is idle.
     pub idle_timeout: Duration,
     /// Open connections; for one more the idlest gives way, or else it waits.
     pub max_connections: usize,
+    /// A connection that was made or used so recently does not give way: its next request may be on
+    /// its way.
+    pub about_to_speak: Duration,
     /// After it was told to stop it takes connections for so long: whoever sends them here may not
     /// have seen yet that the process is not ready any more.
     pub linger: Duration,
@@ -49,6 +63,7 @@ impl From<&crate::config::Listener> for Limits {
             header_timeout: Duration::from_millis(config.header_timeout_ms),
             idle_timeout: Duration::from_millis(config.idle_timeout_ms),
             max_connections: config.max_connections,
+            about_to_speak: ABOUT_TO_SPEAK,
             linger: LINGER,
         }
     }
@@ -84,11 +99,10 @@ pub async fn serve(
     let open = Arc::new(Open::default());
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_headers(64);
+    // hyper's own time for headers would set up a timer for every request, and a limit on their
+    // number would take each request's out of the heap instead of the stack (which has room for 100):
+    // see `Open::end_idle`.
+    builder.http1().header_read_timeout(None);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -99,6 +113,10 @@ pub async fn serve(
         shutdown.cancelled().await;
         tokio::time::sleep(limits.linger).await;
     });
+    let end_idle = AbortOnDropHandle::new(tokio::spawn({
+        let open = Arc::clone(&open);
+        async move { open.end_idle(limits).await }
+    }));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -116,9 +134,18 @@ pub async fn serve(
         let slot = match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
-                open.give_way();
+                // Whoever is asked may turn out to have a request after all: then the next is.
+                let freed = async {
+                    loop {
+                        open.give_way(limits);
+                        let slot = Arc::clone(&slots).acquire_owned();
+                        if let Ok(slot) = tokio::time::timeout(ASK_AGAIN, slot).await {
+                            return slot;
+                        }
+                    }
+                };
                 let freed = tokio::select! {
-                    freed = Arc::clone(&slots).acquire_owned() => freed,
+                    freed = freed => freed,
                     () = &mut closing => break,
                 };
                 let Ok(slot) = freed else { break };
@@ -127,13 +154,13 @@ pub async fn serve(
         };
         // Latency counts; the kernel refuses only for a connection that is gone already.
         let _ = stream.set_nodelay(true);
-        let last_request = Arc::new(Activity::default());
-        let listed = open.list(&last_request);
-        let (router, activity) = (router.clone(), Arc::clone(&last_request));
+        let activity = Arc::new(Activity::default());
+        let listed = open.list(&activity);
+        let (router, used) = (router.clone(), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (router, activity) = (router.clone(), Arc::clone(&activity));
+            let (router, used) = (router.clone(), Arc::clone(&used));
             async move {
-                let _busy = activity.begin();
+                let _busy = used.begin();
                 let response = router.oneshot(request.map(Body::new)).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }
@@ -142,10 +169,12 @@ pub async fn serve(
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
+                // What has come in is read first: a connection with a request is not idle, however
+                // long the request had to wait to be read.
+                biased;
                 // Errors of a connection are the peer's: reset, malformed, too slow.
                 _ = connection => {}
-                () = last_request.idle(limits) => {}
-                () = last_request.gives_way.notified() => {}
+                () = activity.gives_way() => {}
             }
             drop((listed, slot));
         });
@@ -155,6 +184,7 @@ pub async fn serve(
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(DRAIN) => tracing::warn!("connections were still open after the drain"),
     }
+    drop(end_idle);
 }
 
 /// The connections that are open.
@@ -166,23 +196,42 @@ struct Open {
 impl Open {
     /// Lists a connection for as long as what is returned lives.
     fn list(self: &Arc<Self>, activity: &Arc<Activity>) -> Listed {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         let (number, connections) = &mut *all;
         *number += 1;
         connections.insert(*number, Arc::clone(activity));
         Listed { open: Arc::clone(self), number: *number }
     }
 
-    /// Ends the connection that has been without a request for longest, one that never had any before
-    /// all others. Where there are only such as have one, nothing: they end by themselves.
-    fn give_way(&self) {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Asks the connection to end that has been without a request for longest, one that never had any
+    /// before all others; none where that one may be about to have one.
+    fn give_way(&self, limits: Limits) {
+        let all = self.all.lock();
         let idle = all.1.values().filter_map(|activity| {
-            let Used { under_way, ever, last } = activity.used();
-            (under_way == 0).then_some(((ever, last), activity))
+            let used = *activity.used.lock();
+            (used.under_way == 0).then_some((used, activity))
         });
-        if let Some((_, idlest)) = idle.min_by_key(|(used, _)| *used) {
-            idlest.gives_way.notify_one();
+        if let Some((used, idlest)) = idle.min_by_key(|(used, _)| (used.ever, used.last))
+            && used.idle() >= limits.about_to_speak
+        {
+            idlest.asked.notify_one();
+        }
+    }
+
+    /// Asks connections to end that have been without a request for longer than they may, for ever.
+    /// One look at all of them now and then costs less than a timer in each, which every request
+    /// would have to pass by.
+    async fn end_idle(&self, limits: Limits) {
+        let often = limits.header_timeout.min(limits.idle_timeout) / LOOKS;
+        loop {
+            tokio::time::sleep(often).await;
+            for activity in self.all.lock().1.values() {
+                let used = *activity.used.lock();
+                let span = if used.ever { limits.idle_timeout } else { limits.header_timeout };
+                if used.idle() > span {
+                    activity.asked.notify_one();
+                }
+            }
         }
     }
 }
@@ -195,16 +244,16 @@ struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut all = self.open.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.1.remove(&self.number);
+        self.open.all.lock().1.remove(&self.number);
     }
 }
 
 /// What a connection is used for.
+#[derive(Default)]
 struct Activity {
     used: Mutex<Used>,
-    /// Told when the connection is to end for another's sake.
-    gives_way: Notify,
+    /// Told when the connection is to end.
+    asked: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -213,51 +262,49 @@ struct Used {
     under_way: usize,
     /// Whether there was any.
     ever: bool,
-    /// When one last began or ended; before the first, when the connection was made.
+    /// When one last ended; before that, when the connection was made.
     last: Instant,
 }
 
-impl Default for Activity {
+impl Default for Used {
     fn default() -> Self {
-        let used = Used { under_way: 0, ever: false, last: Instant::now() };
-        Self { used: Mutex::new(used), gives_way: Notify::new() }
+        Self { under_way: 0, ever: false, last: Instant::now() }
+    }
+}
+
+impl Used {
+    /// How long there has been no request: nothing where there is one.
+    fn idle(&self) -> Duration {
+        if self.under_way > 0 { Duration::ZERO } else { self.last.elapsed() }
     }
 }
 
 impl Activity {
     fn begin(self: &Arc<Self>) -> Busy {
-        self.change(1);
+        let mut used = self.used.lock();
+        (used.under_way, used.ever) = (used.under_way + 1, true);
         Busy(Arc::clone(self))
     }
 
-    fn used(&self) -> Used {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, by: isize) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let under_way = used.under_way.saturating_add_signed(by);
-        *used = Used { under_way, ever: true, last: Instant::now() };
-    }
-
-    /// Returns once it has been without a request for longer than it may.
-    async fn idle(&self, limits: Limits) {
+    /// Returns once it is asked to, and without a request: none that has begun is cut off.
+    async fn gives_way(&self) {
         loop {
-            let Used { under_way, ever, last } = self.used();
-            let span = if ever { limits.idle_timeout } else { limits.header_timeout };
-            let until = if under_way > 0 { Instant::now() + span } else { last + span };
-            if until <= Instant::now() {
+            self.asked.notified().await;
+            // Meanwhile the sockets are looked at, and the connection reads what has come in.
+            tokio::task::yield_now().await;
+            if self.used.lock().under_way == 0 {
                 return;
             }
-            tokio::time::sleep_until(until).await;
         }
     }
 }
 
+/// A request that is under way.
 struct Busy(Arc<Activity>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.change(-1);
+        let mut used = self.0.used.lock();
+        (used.under_way, used.last) = (used.under_way - 1, Instant::now());
     }
 }

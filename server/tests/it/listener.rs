@@ -15,6 +15,7 @@ const SHORT: Limits = Limits {
     header_timeout: Duration::from_millis(200),
     idle_timeout: Duration::from_millis(300),
     max_connections: 2,
+    about_to_speak: Duration::from_millis(50),
     linger: Duration::ZERO,
 };
 
@@ -57,6 +58,21 @@ async fn a_header_that_never_ends_is_given_up() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").await.expect("written");
     let said = rest(stream).await;
     assert!(!said.contains("200"), "{said}");
+}
+
+#[tokio::test]
+async fn a_used_connection_is_kept_longer_than_a_first_header_may_take() {
+    let limits = Limits { idle_timeout: Duration::from_secs(3), ..SHORT };
+    let listening = listen(limits, hello()).await;
+    let mut stream = listening.connect().await;
+    let mut answer = [0; 12];
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+    stream.read_exact(&mut answer).await.expect("an answer");
+    tokio::time::sleep(2 * limits.header_timeout).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT").await.expect("written");
+    // The one that never ends is given up like a connection that is idle.
+    let said = rest(stream).await;
+    assert_eq!(said.matches("200 OK").count(), 1, "{said}");
 }
 
 #[tokio::test]

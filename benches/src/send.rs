@@ -98,7 +98,7 @@ impl All {
                     JobEvent::Sealed { .. } => {
                         sealed = Some((record.at, self.peak()?, sample::cpu(self.pid()?)?));
                     }
-                    JobEvent::Paused { cause } => anyhow::bail!("the job is paused: {cause:?}"),
+                    JobEvent::Paused { cause, .. } => anyhow::bail!("the job is paused: {cause:?}"),
                     JobEvent::Completed { .. } => {
                         let begun = planning.context("the plan was begun")?;
                         let sealed = sealed.context("the plan was sealed")?;

@@ -272,7 +272,7 @@ pub(crate) async fn pause<L: Log, S: Store, P: Preview>(
     let caller = auth::caller(&console.store, &headers).await?;
     caller.must_be_a_person()?;
     let cause = PauseCause::Official { by: caller.actor() };
-    console.act(job_id(&id)?, JobEvent::Paused { cause }).await
+    console.act(job_id(&id)?, JobEvent::Paused { cause, resumes: None }).await
 }
 
 /// Goes on with a paused job.

@@ -272,12 +272,13 @@ impl<L: Log, S: Store> Dispatch<L, S> {
 
     /// Sends every chunk of every sealed plan; chunks that are resolved already cost a read.
     async fn send_plans(&self, job: &Job) -> Result<(), Halt> {
+        let job = Arc::new(job.clone());
         let mut chunks = JoinSet::new();
         for sealed in &job.plans {
             for chunk in (0..sealed.counts.chunks).map(schemas::sending::ChunkNumber) {
                 let key = ChunkKey { job: job.id, plan: sealed.plan, chunk };
-                let (sender, job) = (Arc::clone(&self.sender), job.clone());
-                chunks.spawn(async move { sender.send_chunk(&job, key).await });
+                let (sender, job) = (Arc::clone(&self.sender), Arc::clone(&job));
+                chunks.spawn(async move { sender.send_chunk(job, key).await });
             }
         }
         let mut first = Ok(());
@@ -308,7 +309,7 @@ impl<L: Log, S: Store> Dispatch<L, S> {
             if !whole.await.map_err(|error| text(&error))? {
                 ::metrics::gauge!(metrics::LEDGER_MISMATCH).increment(1.0);
                 let cause = schemas::job::PauseCause::LedgerMismatch;
-                self.book.pause(id, cause).await.map_err(|error| text(&error))?;
+                self.book.pause(&job, cause).await.map_err(|error| text(&error))?;
                 return Ok(Reconciled::Complete);
             }
             let mut counted = 0;

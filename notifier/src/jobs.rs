@@ -51,6 +51,14 @@ impl<L: Log> JobBook<L> {
         self.follower.read(|jobs| jobs.get(id).map(|job| job.state))
     }
 
+    /// Whether a job is being sent, and was not stopped since it was as it is given.
+    pub fn is_still_sent(&self, job: &Job) -> bool {
+        self.follower.read(|jobs| {
+            let now = jobs.get(job.id);
+            now.is_some_and(|now| now.state == State::Sending && now.resumes == job.resumes)
+        })
+    }
+
     /// Appends what happened, until it is certain that it is in the log; the same record each
     /// time, so that it counts once. What it came to is decided by the order of the log.
     pub async fn append(&self, job: JobId, event: JobEvent) -> Result<Job, AppendError> {
@@ -75,11 +83,16 @@ impl<L: Log> JobBook<L> {
         }
     }
 
-    /// Pauses a job. Somebody else may have stopped it first: that is as good.
-    pub async fn pause(&self, job: JobId, cause: PauseCause) -> Result<(), AppendError> {
-        tracing::warn!(%job, ?cause, "a job is paused");
-        match self.append(job, JobEvent::Paused { cause }).await {
-            Ok(_) | Err(AppendError::Refused(_)) => Ok(()),
+    /// Pauses a job for what came of acting on it as it is given. Somebody else may have stopped it
+    /// first, and somebody may have resumed it since: that is as good.
+    pub async fn pause(&self, job: &Job, cause: PauseCause) -> Result<(), AppendError> {
+        let paused = JobEvent::Paused { cause: cause.clone(), resumes: Some(job.resumes) };
+        match self.append(job.id, paused).await {
+            Ok(_) => {
+                tracing::warn!(job = %job.id, ?cause, "a job is paused");
+                Ok(())
+            }
+            Err(AppendError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -136,7 +136,7 @@ impl<L: Log, S: Store> Planner<L, S> {
             }
             Err(ChunkError::Missing | ChunkError::Changed | ChunkError::Identity(_)) => {
                 ::metrics::gauge!(metrics::LEDGER_MISMATCH).increment(1.0);
-                return self.pause(id, PauseCause::LedgerMismatch).await;
+                return self.pause(&job, PauseCause::LedgerMismatch).await;
             }
         };
         let mut audience =
@@ -154,7 +154,7 @@ impl<L: Log, S: Store> Planner<L, S> {
         let opened = match open_chunk(&self.store, &keys, key).await {
             Ok(opened) => opened,
             Err(ChunkError::Store(error)) => return Err(error.into()),
-            Err(_) => return self.pause(job.id, PauseCause::LedgerMismatch).await,
+            Err(_) => return self.pause(job, PauseCause::LedgerMismatch).await,
         };
         let undecided = ledger::undecided_people(&self.store, key, &opened).await?;
         let targets = undecided
@@ -224,19 +224,19 @@ impl<L: Log, S: Store> Planner<L, S> {
             let quota = self.line.quota().await.map_err(|_| PlanError::Line)?;
             if quota.remaining().is_some_and(|remaining| remaining < counts.targeted) {
                 let cause = PauseCause::Quota { remaining: quota.remaining() };
-                return self.pause(job.id, cause).await;
+                return self.pause(job, cause).await;
             }
             for text in job.content.messages.values() {
                 let body = validate_body(text);
                 match self.line.post(Endpoint::ValidateMulticast, body, None).await {
                     Answer::Accepted { .. } => {}
                     Answer::BadRequest { .. } | Answer::Refused => {
-                        return self.pause(job.id, PauseCause::MessageRefused).await;
+                        return self.pause(job, PauseCause::MessageRefused).await;
                     }
                     Answer::Unauthorized => {
-                        return self.pause(job.id, PauseCause::Unauthorized).await;
+                        return self.pause(job, PauseCause::Unauthorized).await;
                     }
-                    Answer::Forbidden => return self.pause(job.id, PauseCause::Forbidden).await,
+                    Answer::Forbidden => return self.pause(job, PauseCause::Forbidden).await,
                     _ => return Err(PlanError::Line),
                 }
             }
@@ -270,7 +270,7 @@ impl<L: Log, S: Store> Planner<L, S> {
         }
     }
 
-    async fn pause(&self, job: JobId, cause: PauseCause) -> Result<Planned, PlanError> {
+    async fn pause(&self, job: &Job, cause: PauseCause) -> Result<Planned, PlanError> {
         self.book.pause(job, cause).await?;
         Ok(Planned::Paused)
     }

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use rand::RngExt;
 use schemas::{
     identity::KeyRing,
-    ids::{JobId, UserId},
-    job::{Job, PauseCause, State},
+    ids::UserId,
+    job::{Job, PauseCause},
     sending::{ChunkTotals, Path, Way, retry_key},
     visitor::FriendState,
 };
@@ -98,7 +98,8 @@ impl From<AppendError> for Halt {
 
 /// A chunk being sent.
 struct Chunk {
-    job: JobId,
+    /// As it was when the chunk was taken up.
+    job: Arc<Job>,
     key: ChunkKey,
     opened: OpenChunk,
     text: String,
@@ -121,7 +122,7 @@ impl Chunk {
         if mutant!("random key") {
             return Uuid::new_v4();
         }
-        retry_key(self.job, self.key.plan, self.key.chunk, path)
+        retry_key(self.job.id, self.key.plan, self.key.chunk, path)
     }
 }
 
@@ -166,7 +167,7 @@ pub fn verdict(answer: &Answer, people: usize) -> (SendResult, Next) {
 
 impl<L: Log, S: Store> Sender<L, S> {
     /// Sends a chunk until every person of it is resolved.
-    pub async fn send_chunk(&self, job: &Job, key: ChunkKey) -> Result<(), Halt> {
+    pub async fn send_chunk(&self, job: Arc<Job>, key: ChunkKey) -> Result<(), Halt> {
         let keys = self.keys.load_full();
         let opened = match open_chunk(&self.store, &keys, key).await {
             Ok(opened) => opened,
@@ -174,13 +175,13 @@ impl<L: Log, S: Store> Sender<L, S> {
             Err(error) => {
                 tracing::error!(%error, "a sealed chunk can't be used");
                 ::metrics::gauge!(metrics::LEDGER_MISMATCH).increment(1.0);
-                self.book.pause(job.id, PauseCause::LedgerMismatch).await?;
+                self.book.pause(&job, PauseCause::LedgerMismatch).await?;
                 return Err(Halt::Stopped);
             }
         };
         let (_, text) = job.content.message_for(opened.language);
         let (text, parts, halted) = (text.to_owned(), Mutex::default(), CancellationToken::new());
-        let chunk = Chunk { job: job.id, key, opened, text, parts, halted };
+        let chunk = Chunk { job, key, opened, text, parts, halted };
         if chunk.opened.way == Way::Push {
             return self.push_chunk(&chunk).await;
         }
@@ -248,7 +249,7 @@ impl<L: Log, S: Store> Sender<L, S> {
                 Next::Pause(PauseCause::Unauthorized) if !renewed && self.line.renew().await => {
                     renewed = true;
                 }
-                Next::Pause(cause) => return self.pause(chunk.job, cause).await,
+                Next::Pause(cause) => return self.pause(&chunk.job, cause).await,
             }
         }
     }
@@ -270,17 +271,18 @@ impl<L: Log, S: Store> Sender<L, S> {
         Ok(PartState::Undecided)
     }
 
-    /// A slot, a permit, and the certainty that the job is being sent.
+    /// A slot, a permit, and the certainty that the job is being sent, and was not stopped since the
+    /// chunk was taken up.
     async fn leave_to_send(&self, chunk: &Chunk, pacer: &Pacer) -> Result<Leave<'_>, Halt> {
         let leave = async {
             let slot = self.slots.acquire().await.ok()?;
-            Some((slot, pacer.permit(chunk.job).await?))
+            Some((slot, pacer.permit(chunk.job.id).await?))
         };
         let leave = chunk.halted.run_until_cancelled(leave).await.flatten();
         let (slot, permit) = leave.ok_or(Halt::Stopped)?;
         loop {
             let stopped = self.shutdown.is_cancelled() || chunk.halted.is_cancelled();
-            if stopped || self.book.state(chunk.job) != Some(State::Sending) {
+            if stopped || !self.book.is_still_sent(&chunk.job) {
                 return Err(Halt::Stopped);
             }
             let follower = self.book.follower();
@@ -413,7 +415,7 @@ impl<L: Log, S: Store> Sender<L, S> {
                 self.notices(chunk, people).await;
             }
             PartState::Invalid if chunk.totals().invalid >= MANY_INVALID => {
-                self.pause(chunk.job, PauseCause::ManyInvalid).await?;
+                self.pause(&chunk.job, PauseCause::ManyInvalid).await?;
             }
             _ => {}
         }
@@ -428,7 +430,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             .iter()
             .map(|user| {
                 let visitor = keys.visitor(user);
-                let sealed_job = keys.seal(now.epoch(), &visitor.0, chunk.job.0.as_bytes())?;
+                let sealed_job = keys.seal(now.epoch(), &visitor.0, chunk.job.id.0.as_bytes())?;
                 let language = chunk.opened.language;
                 Ok::<_, schemas::identity::IdentityError>(NoticeRow {
                     visitor,
@@ -448,7 +450,7 @@ impl<L: Log, S: Store> Sender<L, S> {
         }
     }
 
-    async fn pause<T>(&self, job: JobId, cause: PauseCause) -> Result<T, Halt> {
+    async fn pause<T>(&self, job: &Job, cause: PauseCause) -> Result<T, Halt> {
         self.book.pause(job, cause).await?;
         Err(Halt::Stopped)
     }

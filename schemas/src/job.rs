@@ -152,6 +152,8 @@ pub struct Job {
     pub reason: Option<String>,
     /// Why it is paused, and the state to go back to.
     pub paused: Option<(PauseCause, State)>,
+    /// How often it was resumed.
+    pub resumes: u32,
     /// An approver gave up waiting for the read barrier.
     pub plan_anyway: bool,
     /// The sweep that is being planned or sent.
@@ -263,6 +265,7 @@ pub fn transition(job: Option<&Job>, record: &JobRecord) -> Result<Job, Refusal>
                 approved: None,
                 reason: None,
                 paused: None,
+                resumes: 0,
                 plan_anyway: false,
                 sweep: 0,
                 completed_at: None,
@@ -379,8 +382,11 @@ impl Job {
                 }
                 Ok(())
             }
-            JobEvent::Paused { cause } => {
+            JobEvent::Paused { cause, resumes } => {
                 self.require(&[Approved, Planning, Sending])?;
+                if resumes.is_some_and(|resumes| resumes != self.resumes) {
+                    return Err(Refusal::WrongState);
+                }
                 self.paused = Some((cause.clone(), self.state));
                 self.state = Paused;
                 Ok(())
@@ -390,6 +396,7 @@ impl Job {
                 person(by)?;
                 let (_, before) = self.paused.take().ok_or(Refusal::WrongState)?;
                 self.state = before;
+                self.resumes += 1;
                 Ok(())
             }
             JobEvent::Cancelled { by } => {

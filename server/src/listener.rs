@@ -1,13 +1,7 @@
 //! One hardened HTTP listener, for every role that has one: a bound on headers, on idle
 //! connections, on how many there are; a drain that finishes what is under way.
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming, service::service_fn};

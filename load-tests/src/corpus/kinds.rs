@@ -202,7 +202,7 @@ pub(super) fn of_job(record: &JobRecord) -> Vec<String> {
     let mut kinds = vec![event(&record.event)];
     match &record.event {
         JobEvent::Submitted { by, .. } => kinds.push(actor(by)),
-        JobEvent::Paused { cause } => kinds.push(pause(cause)),
+        JobEvent::Paused { cause, .. } => kinds.push(pause(cause)),
         JobEvent::Decided { decision: said, .. } => kinds.push(decision(said)),
         _ => {}
     }

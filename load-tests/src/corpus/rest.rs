@@ -164,7 +164,7 @@ fn events() -> anyhow::Result<Vec<JobEvent>> {
             PauseCause::ManyInvalid,
             PauseCause::LedgerMismatch,
         ]
-        .map(|cause| JobEvent::Paused { cause }),
+        .map(|cause| JobEvent::Paused { cause, resumes: None }),
     );
     events.extend([Decision::SendAgain, Decision::Leave].map(|decision| JobEvent::Decided {
         by: by.clone(),

@@ -120,7 +120,7 @@ impl<L: Log, S: Store> Sender<L, S> {
                 Next::Pause(PauseCause::Unauthorized) if !renewed && self.line.renew().await => {
                     renewed = true;
                 }
-                Next::Pause(cause) => return self.pause(chunk.job, cause).await,
+                Next::Pause(cause) => return self.pause(&chunk.job, cause).await,
             }
         }
     }

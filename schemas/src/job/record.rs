@@ -106,6 +106,11 @@ pub enum JobEvent {
     Paused {
         /// Who or what stopped it.
         cause: PauseCause,
+        /// Set where the system pauses: how often the job had been resumed when it did what failed.
+        /// Somebody who resumed it since knows of the cause, and is not overruled by an answer from
+        /// before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumes: Option<u32>,
     },
     /// Sending goes on.
     Resumed {

@@ -44,7 +44,7 @@ fn events() -> Vec<(&'static str, JobEvent)> {
         ("planning 1", JobEvent::Planning { sweep: 1 }),
         ("sealed", sealed(9, 0, None)),
         ("outcomes", outcomes(1, totals(400, 0))),
-        ("paused", JobEvent::Paused { cause: PauseCause::Forbidden }),
+        ("paused", JobEvent::Paused { cause: PauseCause::Forbidden, resumes: None }),
         ("resumed", JobEvent::Resumed { by: by.clone() }),
         ("cancelled", JobEvent::Cancelled { by: by.clone() }),
         ("decided", decided("suzuki", Decision::Leave)),
@@ -99,7 +99,7 @@ fn way_to(state: State) -> Vec<JobEvent> {
         State::Approved => vec![submitted(), approved],
         State::Planning => vec![submitted(), approved, JobEvent::Planning { sweep: 0 }],
         State::Sending => sending,
-        State::Paused => then(JobEvent::Paused { cause: PauseCause::Forbidden }),
+        State::Paused => then(JobEvent::Paused { cause: PauseCause::Forbidden, resumes: None }),
         State::Completed => then(JobEvent::Completed { sweep: 0 }),
         State::Closed => [then(JobEvent::Completed { sweep: 0 }), vec![JobEvent::Closed]].concat(),
         State::Cancelled => then(JobEvent::Cancelled { by }),
@@ -281,11 +281,28 @@ fn an_undecided_chunk_takes_two_who_agree_and_is_sent_again_once() {
 fn a_resumed_job_goes_back_to_where_it_was() {
     for before in [State::Approved, State::Planning, State::Sending] {
         let job = job_in(before);
-        let pause = JobEvent::Paused { cause: PauseCause::Official { by: official("sato") } };
+        let pause = JobEvent::Paused {
+            cause: PauseCause::Official { by: official("sato") },
+            resumes: None,
+        };
         let paused = transition(Some(&job), &record(1, pause)).unwrap();
         let resume = JobEvent::Resumed { by: official("sato") };
         let resumed = transition(Some(&paused), &record(2, resume)).unwrap();
         assert_eq!(resumed.state, before);
+    }
+}
+
+#[test]
+fn what_failed_before_a_job_was_resumed_does_not_pause_it_again() {
+    let pause = |resumes| JobEvent::Paused { cause: PauseCause::Forbidden, resumes };
+    let sending = job_in(State::Sending);
+    let paused = transition(Some(&sending), &record(1, pause(Some(0)))).unwrap();
+    let resume = JobEvent::Resumed { by: official("sato") };
+    let resumed = transition(Some(&paused), &record(2, resume)).unwrap();
+    // The answer to another request of that time.
+    assert_eq!(transition(Some(&resumed), &record(3, pause(Some(0)))), Err(Refusal::WrongState));
+    for counts in [pause(Some(1)), pause(None)] {
+        assert_eq!(transition(Some(&resumed), &record(3, counts)).unwrap().state, State::Paused);
     }
 }
 

@@ -237,7 +237,9 @@ fn said(event: Event) -> JobEvent {
             chunk: CHUNK,
             decision: if again { Decision::SendAgain } else { Decision::Leave },
         },
-        Event::Paused => JobEvent::Paused { cause: PauseCause::Official { by: official(1) } },
+        Event::Paused => {
+            JobEvent::Paused { cause: PauseCause::Official { by: official(1) }, resumes: None }
+        }
         Event::Resumed => JobEvent::Resumed { by: official(1) },
         Event::Completed { sweep } => JobEvent::Completed { sweep },
         Event::Closed => JobEvent::Closed,

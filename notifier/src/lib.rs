@@ -21,6 +21,7 @@
 //! | [`preview`] | counts for officials, and nothing else |
 //! | [`sender`] | one chunk: attempt, request, outcome |
 //! | [`ledger`] | what attempts and outcomes say |
+//! | [`turns`] | whose request is worked on next |
 //! | [`pacer`] | how fast requests leave us |
 //! | [`outcomes`] | totals on their way to `jobs` |
 //! | [`line`](mod@line) | the LINE Messaging API |
@@ -55,13 +56,14 @@ pub mod planner;
 pub mod preview;
 pub mod receipts;
 pub mod sender;
+pub mod turns;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use schemas::{identity::KeyRing, job::Jobs, registry::Registry, spool::Spools};
 use storage::{Log, Store, follow::Follower};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -72,6 +74,7 @@ use crate::{
     pacer::Pacer,
     planner::Planner,
     sender::Sender,
+    turns::Turns,
 };
 
 /// Limits and times of the role.
@@ -139,7 +142,7 @@ pub async fn run<L: Log, S: Store>(
         push: Pacer::start(Endpoint::Push, sending.pushes_per_second, &shutdown),
         id: uuid::Uuid::new_v4(),
         max_skew_ms: i64::try_from(sending.max_skew_seconds).unwrap_or(i64::MAX / 2) * 1_000,
-        slots: Semaphore::new(sending.max_in_flight),
+        turns: Turns::new(sending.max_in_flight),
         outcomes: Outcomes::default(),
         shutdown: shutdown.clone(),
     };

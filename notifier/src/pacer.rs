@@ -1,21 +1,16 @@
-//! How fast requests leave us: never faster than LINE allows, slower when LINE says so, and fair
-//! between jobs.
+//! How fast requests leave us: never faster than LINE allows, slower when LINE says so.
 //!
 //! A permit is given iff `requests in flight + answers of the last second < rate`. LINE counts a
 //! request somewhere between our sending it and our reading the answer, so no window of a second
-//! at LINE ever holds more than `rate`, whatever the network does.
+//! at LINE ever holds more than `rate`, whatever the network does. Whatever else is done while a
+//! permit is held takes from the rate: all of it is done before.
 //!
 //! Each sender takes at most half of what LINE allows a channel: two of them overlapping in a
 //! fail-over stay within the limit without knowing of one another.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use schemas::ids::JobId;
 use storage::mutant;
 use tokio::{
     sync::{Notify, oneshot},
@@ -48,9 +43,7 @@ struct State {
     grown_at: Instant,
     in_flight: usize,
     answered: VecDeque<Instant>,
-    /// Who waits, by job; jobs take turns.
-    waiting: HashMap<JobId, VecDeque<oneshot::Sender<Permit>>>,
-    turns: VecDeque<JobId>,
+    waiting: VecDeque<oneshot::Sender<Permit>>,
 }
 
 /// Leave to make one request. Dropping it says that the request is over.
@@ -78,8 +71,7 @@ impl Pacer {
             grown_at: Instant::now(),
             in_flight: 0,
             answered: VecDeque::new(),
-            waiting: HashMap::new(),
-            turns: VecDeque::new(),
+            waiting: VecDeque::new(),
         };
         let shared = Arc::new(Shared {
             endpoint,
@@ -93,16 +85,10 @@ impl Pacer {
         Self { shared }
     }
 
-    /// Waits for leave to make a request for a job.
-    pub async fn permit(&self, job: JobId) -> Option<Permit> {
+    /// Waits for leave to make a request; none is given after the shutdown.
+    pub async fn permit(&self) -> Option<Permit> {
         let (give, permit) = oneshot::channel();
-        {
-            let mut state = self.shared.state.lock();
-            if !state.turns.contains(&job) {
-                state.turns.push_back(job);
-            }
-            state.waiting.entry(job).or_default().push_back(give);
-        }
+        self.shared.state.lock().waiting.push_back(give);
         self.shared.changed.notify_one();
         permit.await.ok()
     }
@@ -151,27 +137,18 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
         state.grown_at = now;
         ::metrics::gauge!(metrics::RATE, "endpoint" => shared.endpoint.name()).set(state.rate);
     }
-    // On one machine there is one process: its jobs stand for senders that do not share a governor.
-    let governors = if mutant!("governor per process") { state.turns.len() } else { 1 } as f64;
+    // On one machine there is one process: it sends what two would that do not share a governor.
+    let governors = if mutant!("governor per process") { 2.0 } else { 1.0 };
     let mut given = Vec::new();
-    while !state.turns.is_empty()
-        && ((state.in_flight + state.answered.len()) as f64) < state.rate.floor() * governors
-    {
-        let Some(job) = state.turns.pop_front() else { break };
-        let Some(queue) = state.waiting.get_mut(&job) else { continue };
-        let waiter = queue.pop_front();
-        if queue.is_empty() {
-            state.waiting.remove(&job);
-        } else {
-            state.turns.push_back(job);
-        }
+    while ((state.in_flight + state.answered.len()) as f64) < state.rate.floor() * governors {
+        let Some(waiter) = state.waiting.pop_front() else { break };
         // Those who gave up waiting take no permit.
-        if let Some(waiter) = waiter.filter(|waiter| !waiter.is_closed()) {
+        if !waiter.is_closed() {
             state.in_flight += 1;
             given.push(waiter);
         }
     }
-    let waits = !state.turns.is_empty();
+    let waits = !state.waiting.is_empty();
     let oldest = state.answered.front().map(|at| *at + WINDOW);
     drop(state);
     for waiter in given {
@@ -183,13 +160,7 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-
-    fn job(n: u128) -> JobId {
-        JobId(Uuid::from_u128(n))
-    }
 
     #[tokio::test(start_paused = true)]
     async fn no_second_holds_more_than_the_rate() {
@@ -200,7 +171,7 @@ mod tests {
         for n in 0..1_000_u64 {
             let pacer = pacer.clone();
             tasks.spawn(async move {
-                let permit = pacer.permit(job(1)).await.expect("a permit");
+                let permit = pacer.permit().await.expect("a permit");
                 let sent = Instant::now();
                 tokio::time::sleep(Duration::from_millis(n % 300)).await;
                 // LINE counts a request anywhere between these two.
@@ -222,26 +193,6 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_small_job_is_not_stuck_behind_a_large_one() {
-        let shutdown = CancellationToken::new();
-        let pacer = Pacer::start(Endpoint::Multicast, 10, &shutdown);
-        let mut large = tokio::task::JoinSet::new();
-        for _ in 0..500 {
-            let pacer = pacer.clone();
-            large.spawn(async move { drop(pacer.permit(job(1)).await) });
-        }
-        tokio::task::yield_now().await;
-        for _ in 0..5 {
-            drop(pacer.permit(job(2)).await);
-        }
-        let mut done = 0;
-        while large.try_join_next().is_some() {
-            done += 1;
-        }
-        assert!(done < 50, "{done} of the large job went before 5 of the small one");
-    }
-
-    #[tokio::test(start_paused = true)]
     async fn too_fast_halves_and_grows_back() {
         let shutdown = CancellationToken::new();
         let pacer = Pacer::start(Endpoint::Multicast, 100, &shutdown);
@@ -250,10 +201,10 @@ mod tests {
         pacer.too_fast();
         assert!((rate() - 50.0).abs() < 0.1);
         tokio::time::sleep(Duration::from_secs(4)).await;
-        drop(pacer.permit(job(1)).await);
+        drop(pacer.permit().await);
         assert!(rate() > 65.0);
         tokio::time::sleep(Duration::from_secs(60)).await;
-        drop(pacer.permit(job(1)).await);
+        drop(pacer.permit().await);
         assert!((rate() - 100.0).abs() < 0.1);
     }
 }

@@ -1,5 +1,6 @@
 //! One chunk: every request of it, each with its attempt before and its outcome after.
 
+mod leave;
 mod push;
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +25,6 @@ use storage::{
         people::{NoticeRow, read_person},
     },
 };
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -36,10 +36,9 @@ use crate::{
     outcomes::Outcomes,
     pacer::Pacer,
     planner::{ChunkError, OpenChunk, open_chunk},
+    turns::Turns,
 };
 
-/// A sender that has not seen the end of `jobs` for so long does not send.
-const FRESH: Duration = Duration::from_secs(5);
 /// After an unclear answer: first wait, longest wait.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -65,7 +64,7 @@ pub struct Sender<L: Log, S> {
     /// How far clocks of senders may be apart, in ms.
     pub max_skew_ms: i64,
     /// Bounds what is worked on at the same time.
-    pub slots: Semaphore,
+    pub turns: Turns,
     /// Totals on their way to `jobs`.
     pub outcomes: Outcomes,
     /// Ends the sender.
@@ -210,7 +209,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(state);
             }
-            let permit = self.leave_to_send(chunk, &self.multicast).await?;
+            let turn = self.turn(chunk).await?;
             let exclusions = match ledger.attempts.first() {
                 Some(oldest) => oldest.exclusions.clone(),
                 None => self.exclusions(chunk, range.clone()).await?,
@@ -231,13 +230,14 @@ impl<L: Log, S: Store> Sender<L, S> {
                 self.outcome(&attempt, SendResult::Empty, None).await?;
                 continue;
             }
-            // Writing may have taken long.
+            let permit = self.permit(chunk, &attempt, &self.multicast).await?;
+            // Writing, or waiting, may have taken long.
             if ledger.is_too_late(self.book.now(), self.max_skew_ms) {
                 continue;
             }
             let retry_key = Some(chunk.retry_key(path));
             let answer = self.line.post_once(Endpoint::Multicast, body, retry_key).await;
-            drop(permit);
+            drop((permit, turn));
             let next = self.settle(&attempt, answer, &people, &self.multicast).await?;
             match next {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &people).await?,
@@ -269,29 +269,6 @@ impl<L: Log, S: Store> Sender<L, S> {
         let attempt = AttemptRow { part: key.clone(), sender: self.id, ..unclear.clone() };
         self.outcome(&attempt, SendResult::Undecided, None).await?;
         Ok(PartState::Undecided)
-    }
-
-    /// A slot, a permit, and the certainty that the job is being sent, and was not stopped since the
-    /// chunk was taken up.
-    async fn leave_to_send(&self, chunk: &Chunk, pacer: &Pacer) -> Result<Leave<'_>, Halt> {
-        let leave = async {
-            let slot = self.slots.acquire().await.ok()?;
-            Some((slot, pacer.permit(chunk.job.id).await?))
-        };
-        let leave = chunk.halted.run_until_cancelled(leave).await.flatten();
-        let (slot, permit) = leave.ok_or(Halt::Stopped)?;
-        loop {
-            let stopped = self.shutdown.is_cancelled() || chunk.halted.is_cancelled();
-            if stopped || !self.book.is_still_sent(&chunk.job) {
-                return Err(Halt::Stopped);
-            }
-            let follower = self.book.follower();
-            if follower.fresh_within(FRESH) && follower.unreadable() == 0 {
-                return Ok(Leave { _slot: slot, _permit: permit });
-            }
-            tracing::warn!("nothing is sent: the order of record can't be read to its end");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
     }
 
     /// Who of a range is left out: people who asked to be forgotten after their last scan, or have
@@ -496,12 +473,6 @@ impl<L: Log, S: Store> Sender<L, S> {
             Tried::Stopped => Err(Halt::Stopped),
         }
     }
-}
-
-/// Held while a request is made.
-struct Leave<'a> {
-    _slot: tokio::sync::SemaphorePermit<'a>,
-    _permit: crate::pacer::Permit,
 }
 
 /// The people of a range without those left out, in frozen order, and the bytes for them.

@@ -29,11 +29,11 @@ impl<L: Log, S: Store> Sender<L, S> {
         let mut ledger = self.ledger(&whole).await?;
         let first = ledger.attempts.is_empty();
         if first {
-            let leave = self.leave_to_send(chunk, &self.push).await?;
+            let turn = self.turn(chunk).await?;
             let everybody = 0..chunk.opened.recipients.len();
             let exclusions = self.exclusions(chunk, everybody).await?;
             self.attempt(&whole, &ledger, exclusions, chunk.text.as_bytes()).await?;
-            drop(leave);
+            drop(turn);
             ledger = self.ledger(&whole).await?;
         }
         // Our own attempt covers the first request to each person only where it is the oldest.
@@ -86,7 +86,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(());
             }
-            let permit = self.leave_to_send(chunk, &self.push).await?;
+            let turn = self.turn(chunk).await?;
             let (attempt, ledger) = match whole.attempts.first() {
                 Some(oldest) if std::mem::take(&mut covered) => {
                     (AttemptRow { part: key.clone(), ..oldest.clone() }, ledger)
@@ -99,13 +99,16 @@ impl<L: Log, S: Store> Sender<L, S> {
                     (attempt, self.person_ledger(chunk, &path, &whole).await?)
                 }
             };
-            // Waiting for the permit, or writing, may have taken long.
-            let open = matches!(ledger.state(), PartState::Open { .. });
-            if !open || ledger.is_too_late(self.book.now(), self.max_skew_ms) {
+            if !matches!(ledger.state(), PartState::Open { .. }) {
+                continue;
+            }
+            let permit = self.permit(chunk, &attempt, &self.push).await?;
+            // Writing, or waiting, may have taken long.
+            if ledger.is_too_late(self.book.now(), self.max_skew_ms) {
                 continue;
             }
             let answer = self.line.post_once(Endpoint::Push, body.clone(), Some(retry_key)).await;
-            drop(permit);
+            drop((permit, turn));
             match self.settle(&attempt, answer, &[user], &self.push).await? {
                 Next::Resolved => self.accepted_or_invalid(chunk, &key, &[user]).await?,
                 Next::Again | Next::AgainWithinQuota => {

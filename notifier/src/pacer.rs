@@ -2,8 +2,11 @@
 //!
 //! A permit is given iff `requests in flight + answers of the last second < rate`. LINE counts a
 //! request somewhere between our sending it and our reading the answer, so no window of a second
-//! at LINE ever holds more than `rate`, whatever the network does. Whatever else is done while a
-//! permit is held takes from the rate: all of it is done before.
+//! at LINE ever holds more than `rate`, whatever the network does.
+//!
+//! Whatever else is done while a permit is held takes from the rate: all of it is done before. But
+//! what is made ready long before it is sent is out of date, so no more is made ready than is sent in
+//! a quarter of a second.
 //!
 //! Each sender takes at most half of what LINE allows a channel: two of them overlapping in a
 //! fail-over stay within the limit without knowing of one another.
@@ -25,6 +28,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// After a 429 the rate grows back by this part of its maximum each second.
 const GROWTH: f64 = 0.05;
 
+/// What is made ready ahead is sent within this part of a second.
+const AHEAD: f64 = 0.25;
+
 /// Gives permits for one endpoint.
 #[derive(Clone)]
 pub struct Pacer {
@@ -41,9 +47,34 @@ struct Shared {
 struct State {
     rate: f64,
     grown_at: Instant,
+    /// Requests that are made ready, or are and wait for a permit.
+    ahead: usize,
     in_flight: usize,
     answered: VecDeque<Instant>,
+    unready: VecDeque<oneshot::Sender<Ready>>,
     waiting: VecDeque<oneshot::Sender<Permit>>,
+}
+
+/// Leave to make one request ready.
+pub struct Ready {
+    shared: Arc<Shared>,
+}
+
+impl Ready {
+    /// Waits for leave to make the request; none is given after the shutdown.
+    pub async fn permit(self) -> Option<Permit> {
+        let (give, permit) = oneshot::channel();
+        self.shared.state.lock().waiting.push_back(give);
+        self.shared.changed.notify_one();
+        permit.await.ok()
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        self.shared.state.lock().ahead -= 1;
+        self.shared.changed.notify_one();
+    }
 }
 
 /// Leave to make one request. Dropping it says that the request is over.
@@ -69,8 +100,10 @@ impl Pacer {
         let state = State {
             rate: maximum,
             grown_at: Instant::now(),
+            ahead: 0,
             in_flight: 0,
             answered: VecDeque::new(),
+            unready: VecDeque::new(),
             waiting: VecDeque::new(),
         };
         let shared = Arc::new(Shared {
@@ -85,12 +118,12 @@ impl Pacer {
         Self { shared }
     }
 
-    /// Waits for leave to make a request; none is given after the shutdown.
-    pub async fn permit(&self) -> Option<Permit> {
-        let (give, permit) = oneshot::channel();
-        self.shared.state.lock().waiting.push_back(give);
+    /// Waits for leave to make a request ready; none is given after the shutdown.
+    pub async fn ready(&self) -> Option<Ready> {
+        let (give, ready) = oneshot::channel();
+        self.shared.state.lock().unready.push_back(give);
         self.shared.changed.notify_one();
-        permit.await.ok()
+        ready.await.ok()
     }
 
     /// LINE said 429: half as fast from now on, then slowly back.
@@ -148,6 +181,14 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
             given.push(waiter);
         }
     }
+    let mut may_begin = Vec::new();
+    while (state.ahead as f64) < (state.rate * AHEAD).max(1.0) {
+        let Some(waiter) = state.unready.pop_front() else { break };
+        if !waiter.is_closed() {
+            state.ahead += 1;
+            may_begin.push(waiter);
+        }
+    }
     let waits = !state.waiting.is_empty();
     let oldest = state.answered.front().map(|at| *at + WINDOW);
     drop(state);
@@ -155,12 +196,20 @@ fn give_what_is_due(shared: &Arc<Shared>) -> Option<Instant> {
         // If they gave up just now, the permit drops and comes back.
         let _ = waiter.send(Permit { shared: Arc::clone(shared) });
     }
+    for waiter in may_begin {
+        let _ = waiter.send(Ready { shared: Arc::clone(shared) });
+    }
     if waits { oldest.or(Some(now + WINDOW / 10)) } else { None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn permit(pacer: &Pacer) -> Permit {
+        let ready = pacer.ready().await.expect("leave to begin");
+        ready.permit().await.expect("a permit")
+    }
 
     #[tokio::test(start_paused = true)]
     async fn no_second_holds_more_than_the_rate() {
@@ -171,7 +220,7 @@ mod tests {
         for n in 0..1_000_u64 {
             let pacer = pacer.clone();
             tasks.spawn(async move {
-                let permit = pacer.permit().await.expect("a permit");
+                let permit = permit(&pacer).await;
                 let sent = Instant::now();
                 tokio::time::sleep(Duration::from_millis(n % 300)).await;
                 // LINE counts a request anywhere between these two.
@@ -193,6 +242,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_made_ready_is_not_long_before_it_is_sent() {
+        for (rate, longest) in [(100, Duration::from_millis(1_250)), (1, Duration::from_secs(2))] {
+            let shutdown = CancellationToken::new();
+            let pacer = Pacer::start(Endpoint::Multicast, rate, &shutdown);
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..4 * rate {
+                let pacer = pacer.clone();
+                tasks.spawn(async move {
+                    let ready = pacer.ready().await.expect("leave to begin");
+                    let begun = Instant::now();
+                    drop(ready.permit().await);
+                    begun.elapsed()
+                });
+            }
+            while let Some(waited) = tasks.join_next().await {
+                let waited = waited.expect("a task");
+                assert!(waited <= longest, "{waited:?} at {rate} a second");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn too_fast_halves_and_grows_back() {
         let shutdown = CancellationToken::new();
         let pacer = Pacer::start(Endpoint::Multicast, 100, &shutdown);
@@ -201,10 +272,10 @@ mod tests {
         pacer.too_fast();
         assert!((rate() - 50.0).abs() < 0.1);
         tokio::time::sleep(Duration::from_secs(4)).await;
-        drop(pacer.permit().await);
+        drop(permit(&pacer).await);
         assert!(rate() > 65.0);
         tokio::time::sleep(Duration::from_secs(60)).await;
-        drop(pacer.permit().await);
+        drop(permit(&pacer).await);
         assert!((rate() - 100.0).abs() < 0.1);
     }
 }

@@ -209,7 +209,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(state);
             }
-            let turn = self.turn(chunk).await?;
+            let (turn, ready) = self.turn(chunk, &self.multicast).await?;
             let exclusions = match ledger.attempts.first() {
                 Some(oldest) => oldest.exclusions.clone(),
                 None => self.exclusions(chunk, range.clone()).await?,
@@ -230,7 +230,7 @@ impl<L: Log, S: Store> Sender<L, S> {
                 self.outcome(&attempt, SendResult::Empty, None).await?;
                 continue;
             }
-            let permit = self.permit(chunk, &attempt, &self.multicast).await?;
+            let permit = self.permit(chunk, &attempt, ready).await?;
             // Writing, or waiting, may have taken long.
             if ledger.is_too_late(self.book.now(), self.max_skew_ms) {
                 continue;

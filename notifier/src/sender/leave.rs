@@ -9,7 +9,7 @@ use storage::{
 
 use super::{Chunk, Halt, Sender};
 use crate::{
-    pacer::{Pacer, Permit},
+    pacer::{Pacer, Permit, Ready},
     turns::Turn,
 };
 
@@ -17,10 +17,13 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(5);
 
 impl<L: Log, S: Store> Sender<L, S> {
-    /// A turn to work on a request of a chunk.
-    pub(super) async fn turn(&self, chunk: &Chunk) -> Result<Turn, Halt> {
-        let turn = chunk.halted.run_until_cancelled(self.turns.take(chunk.job.id)).await;
-        let turn = turn.ok_or(Halt::Stopped)?;
+    /// A turn to work on a request of a chunk, shortly before it can be made.
+    pub(super) async fn turn(&self, chunk: &Chunk, pacer: &Pacer) -> Result<(Turn, Ready), Halt> {
+        let turn = async {
+            let turn = self.turns.take(chunk.job.id).await;
+            Some((turn, pacer.ready().await?))
+        };
+        let turn = chunk.halted.run_until_cancelled(turn).await.flatten().ok_or(Halt::Stopped)?;
         self.may_be_sent(chunk).await?;
         Ok(turn)
     }
@@ -31,9 +34,9 @@ impl<L: Log, S: Store> Sender<L, S> {
         &self,
         chunk: &Chunk,
         attempt: &AttemptRow,
-        pacer: &Pacer,
+        ready: Ready,
     ) -> Result<Permit, Halt> {
-        let permit = chunk.halted.run_until_cancelled(pacer.permit()).await.flatten();
+        let permit = chunk.halted.run_until_cancelled(ready.permit()).await.flatten();
         let may = self.may_be_sent(chunk).await;
         match (permit, may) {
             (Some(permit), Ok(())) => Ok(permit),

@@ -29,7 +29,7 @@ impl<L: Log, S: Store> Sender<L, S> {
         let mut ledger = self.ledger(&whole).await?;
         let first = ledger.attempts.is_empty();
         if first {
-            let turn = self.turn(chunk).await?;
+            let turn = self.turn(chunk, &self.push).await?;
             let everybody = 0..chunk.opened.recipients.len();
             let exclusions = self.exclusions(chunk, everybody).await?;
             self.attempt(&whole, &ledger, exclusions, chunk.text.as_bytes()).await?;
@@ -86,7 +86,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(state, PartState::Open { .. }) {
                 return Ok(());
             }
-            let turn = self.turn(chunk).await?;
+            let (turn, ready) = self.turn(chunk, &self.push).await?;
             let (attempt, ledger) = match whole.attempts.first() {
                 Some(oldest) if std::mem::take(&mut covered) => {
                     (AttemptRow { part: key.clone(), ..oldest.clone() }, ledger)
@@ -102,7 +102,7 @@ impl<L: Log, S: Store> Sender<L, S> {
             if !matches!(ledger.state(), PartState::Open { .. }) {
                 continue;
             }
-            let permit = self.permit(chunk, &attempt, &self.push).await?;
+            let permit = self.permit(chunk, &attempt, ready).await?;
             // Writing, or waiting, may have taken long.
             if ledger.is_too_late(self.book.now(), self.max_skew_ms) {
                 continue;

@@ -37,7 +37,7 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
 
-# For example: make faults FAULT_ARGS="--only W6 --trials 3" or make faults-cluster FAULT_ARGS="--full" or FAULT_ARGS="--only N1 --trials 20"
+# For example: make faults FAULT_ARGS="--only W6 --trials 3" or make faults-cluster FAULT_ARGS="--only N1 --trials 20"
 FAULT_ARGS ?=
 
 faults: set-up ## break what one process must bear, as often as is promised: hours; a table of broken promises
@@ -45,8 +45,8 @@ faults: set-up ## break what one process must bear, as often as is promised: hou
 	$(breakable)
 	$(tested)/anshin-load faults --embedded --full $(FAULT_ARGS)
 
-faults-cluster: build set-up-test ## break what a cluster must bear, each thing once; a table of broken promises
-	$(built)/anshin-load faults $(FAULT_ARGS)
+faults-cluster: build set-up-test ## break what a cluster must bear, as often as is promised: a day; a table of broken promises
+	$(built)/anshin-load faults --full $(FAULT_ARGS)
 
 # For example: make bench-cluster BENCH="ingest --rounds 20"
 BENCH ?= cluster --out benches/CLUSTER.md

@@ -95,8 +95,7 @@ impl Tried {
 
 /// How to try a row again.
 fn again(row: &Row, seed: u64) -> String {
-    let full = if row.nodes == Nodes::Three { "--full --trials 1 " } else { "" };
-    format!(r#"make faults-cluster FAULT_ARGS="{full}--only '{}' --seed {seed}""#, row.name)
+    format!(r#"make faults-cluster FAULT_ARGS="--only '{}' --trials 1 --seed {seed}""#, row.name)
 }
 
 /// Chance of a trial: the same whatever ran before.

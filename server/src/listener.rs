@@ -46,6 +46,8 @@ pub struct Limits {
     /// A connection that was made or used so recently does not give way: its next request may be on
     /// its way.
     pub about_to_speak: Duration,
+    /// Whether handlers can ask who asks (`ConnectInfo`): it costs every request an allocation.
+    pub tells_peers: bool,
     /// After it was told to stop it takes connections for so long: whoever sends them here may not
     /// have seen yet that the process is not ready any more.
     pub linger: Duration,
@@ -58,6 +60,7 @@ impl From<&crate::config::Listener> for Limits {
             idle_timeout: Duration::from_millis(config.idle_timeout_ms),
             max_connections: config.max_connections,
             about_to_speak: ABOUT_TO_SPEAK,
+            tells_peers: false,
             linger: LINGER,
         }
     }
@@ -156,7 +159,9 @@ pub async fn serve(
             async move {
                 let _busy = used.begin();
                 let mut request = request.map(Body::new);
-                request.extensions_mut().insert(ConnectInfo(peer));
+                if limits.tells_peers {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                }
                 let response = router.oneshot(request).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }

@@ -45,7 +45,7 @@ faults: set-up ## break what one process must bear, as often as is promised: hou
 	$(breakable)
 	$(tested)/anshin-load faults --embedded --full $(FAULT_ARGS)
 
-faults-cluster: build set-up-test ## break what a cluster must bear, as often as is promised: a day; a table of broken promises
+faults-cluster: build set-up-test ## break what a cluster must bear, as often as is promised: very many hours; a table of broken promises
 	$(built)/anshin-load faults --full $(FAULT_ARGS)
 
 # For example: make bench-cluster BENCH="ingest --rounds 20"

@@ -140,6 +140,23 @@ async fn the_idlest_connection_gives_way_and_one_in_use_does_not() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_request_may_be_on_its_way_does_not_give_way() {
+    let hour = Duration::from_secs(3_600);
+    let limits = Limits { max_connections: 1, about_to_speak: hour, ..SHORT };
+    let limits = Limits { header_timeout: hour, idle_timeout: hour, ..limits };
+    let listening = listen(limits, hello()).await;
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let mut first = listening.connect().await;
+    let mut second = listening.connect().await;
+    second.write_all(get).await.expect("written");
+    let waits = tokio::time::timeout(Duration::from_millis(200), second.readable()).await;
+    assert!(waits.is_err(), "the second is served before the first has asked for anything");
+    first.write_all(get).await.expect("written");
+    assert!(rest(first).await.contains("200 OK"));
+    assert!(rest(second).await.contains("200 OK"));
+}
+
+#[tokio::test]
 async fn whoever_has_not_heard_of_the_end_yet_is_served() {
     let limits = Limits { linger: Duration::from_secs(1), ..SHORT };
     let listening = listen(limits, hello()).await;

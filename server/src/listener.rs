@@ -3,8 +3,8 @@
 
 use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, service::service_fn};
+use axum::{Router, body::Body, http::StatusCode, response::IntoResponse};
+use hyper::{Request, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -15,7 +15,7 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{io::InspectReader, sync::CancellationToken, task::AbortOnDropHandle};
 use tower::ServiceExt;
 
 /// How long open requests have to end once the listener is told to stop.
@@ -30,16 +30,19 @@ const LOOKS: u32 = 8;
 /// How long the next request of a connection may be on its way: as long as LINE waits for an answer.
 const ABOUT_TO_SPEAK: Duration = Duration::from_secs(2);
 
+/// Headers of a request: whoever sends more gets 431.
+const MAX_HEADERS: usize = 64;
+
 /// How soon another idle connection is asked to give way where the first one doesn't.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A connection whose first request has no whole header by then is closed.
+    /// A connection is closed where a header is not whole by then: the first one counts from when the
+    /// connection was made, a later one from its first bytes.
     pub header_timeout: Duration,
-    /// A connection that has had a request is closed after this without another whole header: one
-    /// that never ends holds no more than a connection that is idle.
+    /// A connection that has had a request is closed after this without another.
     pub idle_timeout: Duration,
     /// Open connections; for one more the idlest gives way, or else it waits.
     pub max_connections: usize,
@@ -93,9 +96,9 @@ pub async fn serve(
     let open = Arc::new(Open::default());
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // hyper's own time for headers would set up a timer for every request, and a limit on their
-    // number would take each request's out of the heap instead of the stack (which has room for 100):
-    // see `Open::end_idle`.
+    // hyper's own time for headers would set up a timer for every request (see `Open::end_idle`), and
+    // a limit on their number would take each request's out of the heap instead of the stack, which
+    // has room for 100 (see `MAX_HEADERS`).
     builder.http1().header_read_timeout(None);
     builder
         .http2()
@@ -154,11 +157,17 @@ pub async fn serve(
         let service = service_fn(move |request: Request<Incoming>| {
             let (router, used) = (router.clone(), Arc::clone(&used));
             async move {
-                let _busy = used.begin();
+                let _busy = used.begin(request.version());
+                if request.headers().len() > MAX_HEADERS {
+                    let say = "Send fewer headers than that: 64 at most.";
+                    return Ok((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, say).into_response());
+                }
                 let response = router.oneshot(request.map(Body::new)).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }
         });
+        let heard = Arc::clone(&activity);
+        let stream = InspectReader::new(stream, move |bytes: &[u8]| heard.hear(bytes));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -212,7 +221,8 @@ impl Open {
         }
     }
 
-    /// Asks connections to end that have been without a request for longer than they may, for ever.
+    /// Asks connections to end that have been without a request, or amid a header, for longer than
+    /// they may, for ever.
     /// One look at all of them now and then costs less than a timer in each, which every request
     /// would have to pass by.
     async fn end_idle(&self, limits: Limits) {
@@ -222,7 +232,8 @@ impl Open {
             for activity in self.all.lock().1.values() {
                 let used = *activity.used.lock();
                 let span = if used.ever { limits.idle_timeout } else { limits.header_timeout };
-                if used.idle() > span {
+                let speaks = used.speaks.map_or(Duration::ZERO, |since| since.elapsed());
+                if used.idle() > span || speaks > limits.header_timeout {
                     activity.asked.notify_one();
                 }
             }
@@ -258,11 +269,17 @@ struct Used {
     ever: bool,
     /// When one last ended; before that, when the connection was made.
     last: Instant,
+    /// When the first bytes came of what is no whole header yet.
+    speaks: Option<Instant>,
+    /// What comes in may be about the connection, not the beginning of a request: HTTP/2, which has
+    /// limits of its own.
+    has_frames: bool,
 }
 
 impl Default for Used {
     fn default() -> Self {
-        Self { under_way: 0, ever: false, last: Instant::now() }
+        let last = Instant::now();
+        Self { under_way: 0, ever: false, last, speaks: None, has_frames: false }
     }
 }
 
@@ -274,9 +291,18 @@ impl Used {
 }
 
 impl Activity {
-    fn begin(self: &Arc<Self>) -> Busy {
+    /// What has come in.
+    fn hear(&self, bytes: &[u8]) {
         let mut used = self.used.lock();
-        (used.under_way, used.ever) = (used.under_way + 1, true);
+        if used.under_way == 0 && !used.has_frames && !bytes.is_empty() {
+            used.speaks.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn begin(self: &Arc<Self>, version: Version) -> Busy {
+        let mut used = self.used.lock();
+        (used.under_way, used.ever, used.speaks) = (used.under_way + 1, true, None);
+        used.has_frames = version == Version::HTTP_2;
         Busy(Arc::clone(self))
     }
 

@@ -62,17 +62,45 @@ async fn a_header_that_never_ends_is_given_up() {
 
 #[tokio::test]
 async fn a_used_connection_is_kept_longer_than_a_first_header_may_take() {
-    let limits = Limits { idle_timeout: Duration::from_secs(3), ..SHORT };
+    let limits = Limits { idle_timeout: Duration::from_secs(3_600), ..SHORT };
     let listening = listen(limits, hello()).await;
     let mut stream = listening.connect().await;
     let mut answer = [0; 12];
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
     stream.read_exact(&mut answer).await.expect("an answer");
     tokio::time::sleep(2 * limits.header_timeout).await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT").await.expect("written");
-    // The one that never ends is given up like a connection that is idle.
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("written");
     let said = rest(stream).await;
     assert_eq!(said.matches("200 OK").count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_later_header_has_no_longer_than_the_first() {
+    let limits = Limits { idle_timeout: Duration::from_secs(3_600), ..SHORT };
+    let listening = listen(limits, hello()).await;
+    let mut stream = listening.connect().await;
+    let mut answer = [0; 12];
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+    stream.read_exact(&mut answer).await.expect("an answer");
+    stream.write_all(b"GET / HT").await.expect("written");
+    let said = rest(stream).await;
+    assert_eq!(said.matches("HTTP/1.1").count(), 0, "{said}");
+}
+
+#[tokio::test]
+async fn more_headers_than_anybody_needs_are_refused() {
+    let listening = listen(SHORT, hello()).await;
+    for (count, status) in [(63, "200"), (64, "431"), (500, "431")] {
+        let mut stream = listening.connect().await;
+        let headers = "A: b\r\n".repeat(count);
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let said = rest(stream).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{count}: {said}");
+    }
 }
 
 #[tokio::test]

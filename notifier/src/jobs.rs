@@ -53,10 +53,7 @@ impl<L: Log> JobBook<L> {
 
     /// Whether a job is being sent, and was not stopped since it was as it is given.
     pub fn is_still_sent(&self, job: &Job) -> bool {
-        self.follower.read(|jobs| {
-            let now = jobs.get(job.id);
-            now.is_some_and(|now| now.state == State::Sending && now.resumes == job.resumes)
-        })
+        self.follower.read(|jobs| jobs.get(job.id).is_some_and(|now| now.is_still_sent(job)))
     }
 
     /// Appends what happened, until it is certain that it is in the log; the same record each

@@ -164,6 +164,13 @@ pub struct Job {
     pub plans: Vec<SealedPlan>,
 }
 
+impl Job {
+    /// Whether it is being sent, and was not stopped since it was as given.
+    pub fn is_still_sent(&self, as_it_was: &Job) -> bool {
+        self.state == State::Sending && self.resumes == as_it_was.resumes
+    }
+}
+
 /// Why a record changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {

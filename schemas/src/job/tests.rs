@@ -299,6 +299,9 @@ fn what_failed_before_a_job_was_resumed_does_not_pause_it_again() {
     let paused = transition(Some(&sending), &record(1, pause(Some(0)))).unwrap();
     let resume = JobEvent::Resumed { by: official("sato") };
     let resumed = transition(Some(&paused), &record(2, resume)).unwrap();
+    // What was taken up before begins nothing, now or later; what is taken up now does.
+    assert!(sending.is_still_sent(&sending) && resumed.is_still_sent(&resumed));
+    assert!(!paused.is_still_sent(&sending) && !resumed.is_still_sent(&sending));
     // The answer to another request of that time.
     assert_eq!(transition(Some(&resumed), &record(3, pause(Some(0)))), Err(Refusal::WrongState));
     for counts in [pause(Some(1)), pause(None)] {

@@ -164,7 +164,10 @@ fn events() -> anyhow::Result<Vec<JobEvent>> {
             PauseCause::ManyInvalid,
             PauseCause::LedgerMismatch,
         ]
-        .map(|cause| JobEvent::Paused { cause, resumes: None }),
+        .map(|cause| {
+            let by_system = !matches!(cause, PauseCause::Official { .. });
+            JobEvent::Paused { cause, resumes: by_system.then_some(2) }
+        }),
     );
     events.extend([Decision::SendAgain, Decision::Leave].map(|decision| JobEvent::Decided {
         by: by.clone(),

@@ -104,6 +104,7 @@ mod tests {
                 name: name.to_owned(),
                 kind: FacilityKind::Other,
                 venues: (0..40).map(venue).collect(),
+                days: None,
                 updated_at: EventTime(0),
             }));
         }

@@ -25,6 +25,7 @@
 //! | too large, too slow, too many at once | 413, 408, 503 | nothing; LINE delivers again |
 //! | signed, but no JSON or no events | 200 | `rejected`, sealed |
 //! | an event that lacks what its type needs, or is too old or ahead of time | 200 | it alone in `rejected`, sealed |
+//! | a check-in while the service does not run, by its event time | 200 | that it was not recorded, without the place; counted |
 //! | event and message types that mean nothing to us | 200 | nothing; counted |
 //! | the log does not take the records in time | 200 | the spool has them, and drains when the log is back |
 //! | the same, and the spool is full, fails, or there is none | 503 | perhaps some; delivered again, they make no second row |

@@ -11,7 +11,8 @@ pub const REQUESTS: &str = "webhook_requests_total";
 pub const DURATION: &str = "webhook_request_duration_seconds";
 /// Requests being worked on.
 pub const IN_FLIGHT: &str = "webhook_inflight";
-/// Events by what became of them: scan, visitor, ignored, rejected.
+/// Events by what became of them: scan, visitor, not_running (a check-in while the service did not
+/// run), ignored, rejected.
 pub const EVENTS: &str = "webhook_events_total";
 /// Rejected events and bodies by cause.
 pub const REJECTED: &str = "webhook_rejected_total";

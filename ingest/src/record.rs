@@ -7,6 +7,7 @@ use schemas::{
     place_code::{PlaceCode, PlaceKeys},
     rejected::{Original, RejectCause, Rejected, WEBHOOK_CONTEXT},
     scan::Scan,
+    service::{Service, ServiceState},
     time::{DAY_MS, EventTime, HOUR_MS},
     topic::Topic,
     visitor::{VisitorAction, VisitorRecord},
@@ -34,6 +35,9 @@ pub struct Context<'a> {
     pub places: &'a PlaceKeys,
     /// Who is known to have written today.
     pub wrote: &'a WroteMemory,
+    /// Whether the service runs. Where that is not known, it does: the processor looks again, and
+    /// it waits until it knows.
+    pub service: &'a Service,
     /// Our clock.
     pub now: EventTime,
     /// How long rows live.
@@ -49,6 +53,8 @@ pub struct Outcome {
     pub scans: usize,
     /// Follows, blocks, commands and the like.
     pub visitors: usize,
+    /// Check-ins while the service did not run. Nothing is kept of where.
+    pub not_running: usize,
     /// Events that mean nothing to us, and why.
     pub ignored: Vec<Ignored>,
     /// Bodies and events that can't be used, and why.
@@ -113,7 +119,10 @@ impl Outcome {
     ) -> Result<(), BodyError> {
         let deed = match &event.what {
             What::Text { message, text } => match command::meaning(text, context.places) {
-                Meaning::CheckIn(code) => Deed::CheckIn(code, message.as_ref()),
+                Meaning::CheckIn(code) => match context.service.state_at(event.at) {
+                    ServiceState::Running => Deed::CheckIn(code, message.as_ref()),
+                    state => Deed::Act(VisitorAction::NotRecorded(state)),
+                },
                 Meaning::Refused(problem) => Deed::Act(VisitorAction::CodeRefused(problem)),
                 Meaning::Command(command) => Deed::Act(action(command)),
                 Meaning::Nothing => Deed::Nothing,
@@ -151,7 +160,10 @@ impl Outcome {
                 self.wrote(&event, context);
             }
             Deed::Act(action) => {
-                self.visitors += 1;
+                match action {
+                    VisitorAction::NotRecorded(_) => self.not_running += 1,
+                    _ => self.visitors += 1,
+                }
                 let speaks = matches!(event.what, What::Text { .. } | What::Postback { .. });
                 let record = visitor_record(&event, action, context);
                 self.append(&record);

@@ -19,8 +19,13 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use schemas::{identity::KeyRing, place_code::PlaceKeys, time::EventTime};
-use storage::{Append, Log, fault, kill_point};
+use schemas::{
+    identity::KeyRing,
+    place_code::PlaceKeys,
+    service::{KNOWN_WITHIN_MS, Service},
+    time::EventTime,
+};
+use storage::{Append, Log, fault, follow::Follower, kill_point};
 use tokio::{
     sync::{Semaphore, watch},
     time::{Instant, timeout},
@@ -40,7 +45,7 @@ const DURABLE: (StatusCode, &str) = (StatusCode::OK, "durable");
 
 /// What the endpoint works with.
 #[derive(Clone)]
-pub struct Deps<L> {
+pub struct Deps<L: Log> {
     /// Where records go.
     pub log: L,
     /// Names and seals visitors.
@@ -53,6 +58,8 @@ pub struct Deps<L> {
     pub bot: Option<String>,
     /// Where records wait while the log takes none.
     pub spool: Option<Spool>,
+    /// Whether the service runs. Followed in memory: no request asks for it.
+    pub service: Follower<L, Arc<Service>>,
     /// How long rows live.
     pub retention_days: u32,
     /// What time it is.
@@ -60,7 +67,7 @@ pub struct Deps<L> {
 }
 
 /// The webhook endpoint.
-pub struct Ingest<L> {
+pub struct Ingest<L: Log> {
     config: Config,
     deps: Deps<L>,
     slots: Semaphore,
@@ -112,10 +119,12 @@ impl<L: Log> Ingest<L> {
         kill_point!("K2 signature checked");
         let outcome = {
             let (keys, places) = (self.deps.keys.load(), self.deps.places.load());
+            let service = self.service();
             let context = Context {
                 keys: &keys,
                 places: &places,
                 wrote: &self.wrote,
+                service: &service,
                 now: (self.deps.clock)(),
                 retention_days: self.deps.retention_days,
             };
@@ -180,6 +189,9 @@ impl<L: Log> Ingest<L> {
         if outcome.visitors > 0 {
             events("visitor", outcome.visitors);
         }
+        if outcome.not_running > 0 {
+            events("not_running", outcome.not_running);
+        }
         for why in outcome.ignored {
             events(why.name(), 1);
         }
@@ -228,6 +240,15 @@ impl<L: Log> Ingest<L> {
                 Err("log_failed")
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whether the service runs, as far as it is known for certain. A scan that is dropped here is
+    /// gone; one too many is dropped by the processor.
+    fn service(&self) -> Arc<Service> {
+        match self.deps.service.fresh_within(Duration::from_millis(KNOWN_WITHIN_MS)) {
+            true => self.deps.service.read(Arc::clone),
+            false => Arc::default(),
         }
     }
 

@@ -16,8 +16,9 @@ use schemas::{
     ids::EventId,
     language::Language,
     place_code::CodeProblem,
-    registry::Registry,
+    registry::{Registry, Verdict},
     scan::{ReplyToken, Scan},
+    service::ServiceState,
     time::EventTime,
     topic::Topic,
     visitor::{FriendState, Person, VisitorAction, VisitorRecord},
@@ -73,6 +74,7 @@ enum Said {
     Recorded { place: String, at: EventTime },
     Already { at: EventTime },
     Retired,
+    NotRecorded(ServiceState),
     Refused(CodeProblem),
     Erased,
     LanguageChosen,
@@ -259,22 +261,23 @@ fn scanned<L: Log, S: Store>(
     memory: &mut ScanMemory,
 ) -> Option<Due> {
     let scan = Scan::decode(&record.value).ok()?;
-    let place = deps.registry.read(|registry| {
-        let (facility, venue) = registry.venue(scan.venue)?;
-        let counts = venue.accepts(scan.issue, scan.scanned_at);
-        Some(counts.then(|| format!("{} {}", facility.name, venue.name)))
+    let (verdict, place) = deps.registry.read(|registry| {
+        let verdict = registry.verdict(scan.venue, scan.issue, scan.scanned_at);
+        let place = registry.venue(scan.venue);
+        (verdict, place.map(|(facility, venue)| format!("{} {}", facility.name, venue.name)))
     });
-    let said = match place {
+    let said = match verdict {
         // Nothing was recorded, so nothing is remembered.
-        Some(None) => Said::Retired,
-        place => match memory.see(record.position.partition, &scan) {
+        Verdict::Retired => Said::Retired,
+        Verdict::NotRunning(state) => Said::NotRecorded(state),
+        Verdict::Counts => match memory.see(record.position.partition, &scan) {
             Redelivered => {
                 count("redelivery");
                 return None;
             }
             Before(at) => Said::Already { at },
             First => {
-                let place = place.flatten().unwrap_or_default();
+                let place = place.unwrap_or_default();
                 Said::Recorded { place, at: scan.scanned_at }
             }
         },
@@ -295,6 +298,7 @@ fn asked(record: &Record) -> Option<Due> {
     let token = record.reply_token?;
     let (said, language) = match record.action {
         VisitorAction::CodeRefused(problem) => (Said::Refused(problem), None),
+        VisitorAction::NotRecorded(state) => (Said::NotRecorded(state), None),
         VisitorAction::Erase => (Said::Erased, None),
         VisitorAction::ChoseLanguage(language) => (Said::LanguageChosen, Some(language)),
         _ => return None,

@@ -1,7 +1,7 @@
 //! Records → writes.
 
 use schemas::{
-    registry::{Registry, RegistryRecord},
+    registry::{Registry, RegistryRecord, Verdict},
     rejected::RejectCause,
     scan::Scan,
     time::EventTime,
@@ -31,6 +31,8 @@ pub struct Batch {
     pub rejected: Vec<(usize, RejectCause)>,
     /// Scans of an issue that was retired by then.
     pub retired: usize,
+    /// Scans that were made while the service did not run.
+    pub not_running: usize,
     /// Records that ask nothing of the store.
     pub nothing: usize,
 }
@@ -73,12 +75,16 @@ impl Batch {
 
     fn scan(&mut self, record: usize, value: &[u8], registry: &Registry) -> Result<(), WireError> {
         let scan = Scan::decode(value)?;
-        let retired = registry
-            .venue(scan.venue)
-            .is_some_and(|(_, venue)| !venue.accepts(scan.issue, scan.scanned_at));
-        if retired {
-            self.retired += 1;
-            return Ok(());
+        match registry.verdict(scan.venue, scan.issue, scan.scanned_at) {
+            Verdict::Counts => {}
+            Verdict::Retired => {
+                self.retired += 1;
+                return Ok(());
+            }
+            Verdict::NotRunning(_) => {
+                self.not_running += 1;
+                return Ok(());
+            }
         }
         self.write(
             record,
@@ -97,7 +103,14 @@ impl Batch {
     }
 
     fn registry(&mut self, record: usize, raw: &Record) -> Result<(), WireError> {
-        let RegistryRecord::Facility(facility) = RegistryRecord::decode(&raw.value)?;
+        let facility = match RegistryRecord::decode(&raw.value)? {
+            RegistryRecord::Facility(facility) => facility,
+            // Whoever needs it follows the topic.
+            RegistryRecord::Service(_) => {
+                self.nothing += 1;
+                return Ok(());
+            }
+        };
         let timestamp = facility.updated_at.micros();
         let before = self.writes.len();
         self.writes.extend(facility.venues.iter().map(|venue| {

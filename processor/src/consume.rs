@@ -1,11 +1,12 @@
 //! One topic: a delivery becomes rows and rejections, then its offsets may be committed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use schemas::{
     registry::Registry,
     rejected::{Original, RejectCause, Rejected},
+    service::KNOWN_WITHIN_MS,
     time::EventTime,
     topic::Topic,
     wire::WireRecord,
@@ -59,7 +60,7 @@ pub async fn consume<L: Log, S: Store>(
             Err(error) if error.kind() == Kind::Fatal => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(topic = topic.name(), %error, "waiting for the log");
-                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                tokio::time::sleep(Duration::from_millis(250)).await;
                 continue;
             }
         };
@@ -74,6 +75,9 @@ pub async fn consume<L: Log, S: Store>(
         let begun = Instant::now();
         ::metrics::counter!(metrics::IN, "topic" => topic.name()).increment(records.len() as u64);
         working.begin(records.iter().map(|record| record.appended_at).min().unwrap_or(0));
+        if topic == Topic::Scans && !current(registry, shutdown).await {
+            break;
+        }
         let batch = registry.read(|registry| batch::sort(topic, &records, registry));
         let scanned: Vec<EventTime> = batch.scanned().collect();
         if write(topic, batch, &records, deps, shutdown).await? == Went::Stopped {
@@ -89,6 +93,17 @@ pub async fn consume<L: Log, S: Store>(
     Ok(())
 }
 
+/// Waits until what is known of codes and service is recent enough to judge a scan once and for
+/// all: the same scan delivered later must come to the same. Usually it is. False: we are to stop.
+async fn current<L: Log>(registry: &Follower<L, Registry>, shutdown: &CancellationToken) -> bool {
+    let within = Duration::from_millis(KNOWN_WITHIN_MS);
+    if registry.fresh_within(within) {
+        return true;
+    }
+    tracing::warn!("scans wait until the registry can be read to its end again");
+    shutdown.run_until_cancelled(registry.known_within(within)).await.is_some()
+}
+
 /// Does everything that a delivery asks for.
 async fn write<L: Log, S: Store>(
     topic: Topic,
@@ -97,7 +112,7 @@ async fn write<L: Log, S: Store>(
     deps: &Deps<L, S>,
     shutdown: &CancellationToken,
 ) -> Result<Went, Error> {
-    let Batch { records: written, writes, mut rejected, retired, nothing } = batch;
+    let Batch { records: written, writes, mut rejected, retired, not_running, nothing } = batch;
     let stored = written.len();
     let Some(refused) = store(&written, writes.into(), &deps.store, shutdown).await? else {
         return Ok(Went::Stopped);
@@ -109,6 +124,7 @@ async fn write<L: Log, S: Store>(
     };
     count("stored", stored - refused.len());
     count("retired", retired);
+    count("not_running", not_running);
     count("nothing", nothing);
     rejected.extend(refused.into_iter().map(|place| (place, RejectCause::RefusedByStore)));
     reject(rejected, records, deps, shutdown).await

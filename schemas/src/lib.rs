@@ -8,6 +8,7 @@
 //! | [`identity`] | pseudonyms, sealed ids, the keys behind them |
 //! | [`scan`], [`visitor`], [`rejected`] | records that ingest makes; the row a person adds up to |
 //! | [`registry`] | facilities and venues |
+//! | [`service`] | whether the service runs, and since when |
 //! | [`visit`] | the overlap of a visit with a window |
 //! | [`job`] | an exposure job and its one state machine |
 //! | [`sending`] | chunks, parts of chunks, retry keys |
@@ -28,6 +29,7 @@ pub mod registry;
 pub mod rejected;
 pub mod scan;
 pub mod sending;
+pub mod service;
 pub mod spool;
 pub mod time;
 pub mod topic;

@@ -1,4 +1,4 @@
-//! Facilities and their venues: full snapshots.
+//! Facilities and their venues, and the state of the service: full snapshots.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{FacilityId, VenueId},
     place_code::Issue,
-    time::EventTime,
+    service::{Service, ServiceState},
+    time::{DAY_MS, Day, EventTime},
     topic::Topic,
     wire::{Body, WireRecord},
 };
@@ -23,6 +24,8 @@ use crate::{
 pub enum RegistryRecord {
     /// A facility with all its venues.
     Facility(Facility),
+    /// The state of the service.
+    Service(Service),
 }
 
 /// A business site or event.
@@ -36,8 +39,74 @@ pub struct Facility {
     pub kind: FacilityKind,
     /// Its venues, in the operator's order.
     pub venues: Vec<Venue>,
+    /// Of an event: its days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<EventDays>,
     /// When this snapshot was made.
     pub updated_at: EventTime,
+}
+
+impl Facility {
+    /// Whether a scan of this issue of a venue at this time records a visit.
+    pub fn accepts(&self, venue: &Venue, issue: Issue, scanned_at: EventTime) -> bool {
+        venue.accepts(issue, scanned_at)
+            && self.days.is_none_or(|days| scanned_at < days.codes_end())
+    }
+}
+
+/// The days of an event, in Japan: from the first to the last, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "BetweenDays", into = "BetweenDays")]
+pub struct EventDays {
+    first: Day,
+    last: Day,
+}
+
+/// An event ends before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the last day is before the first")]
+pub struct DaysTurned;
+
+impl EventDays {
+    /// From a first to a last day.
+    pub fn new(first: Day, last: Day) -> Result<Self, DaysTurned> {
+        if last < first { Err(DaysTurned) } else { Ok(Self { first, last }) }
+    }
+
+    /// The first day.
+    pub fn first(self) -> Day {
+        self.first
+    }
+
+    /// The last day.
+    pub fn last(self) -> Day {
+        self.last
+    }
+
+    /// From when on its codes record nothing: 24 h after the last day is over.
+    pub fn codes_end(self) -> EventTime {
+        self.last.next().start().plus(DAY_MS)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct BetweenDays {
+    first: Day,
+    last: Day,
+}
+
+impl TryFrom<BetweenDays> for EventDays {
+    type Error = DaysTurned;
+
+    fn try_from(BetweenDays { first, last }: BetweenDays) -> Result<Self, DaysTurned> {
+        Self::new(first, last)
+    }
+}
+
+impl From<EventDays> for BetweenDays {
+    fn from(EventDays { first, last }: EventDays) -> Self {
+        Self { first, last }
+    }
 }
 
 /// One scannable place of a facility.
@@ -142,18 +211,36 @@ impl FromStr for FacilityKind {
     }
 }
 
-/// All facilities, as the records of the `registry` topic make them.
+/// What a scan comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is a visit.
+    Counts,
+    /// The code was retired by then, or its event was over.
+    Retired,
+    /// The service did not run.
+    NotRunning(ServiceState),
+}
+
+/// All facilities and the state of the service, as the records of the `registry` topic make them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
     facilities: BTreeMap<FacilityId, Facility>,
     /// Where each venue is: its facility, and its place in the list of venues.
     venues: HashMap<VenueId, (FacilityId, usize)>,
+    service: Service,
 }
 
 impl Registry {
     /// Takes in the next record of the topic: a full snapshot replaces the one before.
     pub fn apply(&mut self, record: RegistryRecord) {
-        let RegistryRecord::Facility(facility) = record;
+        let facility = match record {
+            RegistryRecord::Facility(facility) => facility,
+            RegistryRecord::Service(service) => {
+                self.service = service;
+                return;
+            }
+        };
         if let Some(before) = self.facilities.get(&facility.id) {
             for venue in &before.venues {
                 self.venues.remove(&venue.id);
@@ -177,6 +264,26 @@ impl Registry {
         Some((facility, facility.venues.get(*place)?))
     }
 
+    /// What a scan of a place code at some event time comes to. A venue that is not (yet) known
+    /// counts: its code was signed by us.
+    pub fn verdict(&self, venue: VenueId, issue: Issue, scanned_at: EventTime) -> Verdict {
+        let state = self.service.state_at(scanned_at);
+        if !state.is_running() {
+            return Verdict::NotRunning(state);
+        }
+        match self.venue(venue) {
+            Some((facility, venue)) if !facility.accepts(venue, issue, scanned_at) => {
+                Verdict::Retired
+            }
+            _ => Verdict::Counts,
+        }
+    }
+
+    /// The state of the service.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
     /// All facilities, by id.
     pub fn facilities(&self) -> impl Iterator<Item = &Facility> {
         self.facilities.values()
@@ -191,6 +298,7 @@ impl WireRecord for RegistryRecord {
     fn key(&self) -> Bytes {
         match self {
             RegistryRecord::Facility(facility) => Bytes::copy_from_slice(&facility.id.to_bytes()),
+            RegistryRecord::Service(_) => Service::key(),
         }
     }
 }

@@ -4,7 +4,11 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{Date, Weekday},
+    tz::TimeZone,
+};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds in a minute.
@@ -66,13 +70,50 @@ impl EventTime {
         }
     }
 
+    /// The day that it is then in Japan.
+    pub fn day_in_japan(self) -> Day {
+        Day::holding(self.0.saturating_add(JST_OFFSET_MS))
+    }
+
     /// As people read it in Japan: `2020年8月25日(火) 12:03`.
     pub fn to_japanese(self) -> String {
         let Ok(local) = Timestamp::from_millisecond(self.0.saturating_add(JST_OFFSET_MS)) else {
             return String::new();
         };
         let local = local.to_zoned_datetime(TimeZone::UTC).datetime();
-        let weekday = match local.weekday() {
+        let day = Day(local.date()).to_japanese();
+        format!("{day} {}:{:02}", local.hour(), local.minute())
+    }
+}
+
+/// A day in Japan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Day(Date);
+
+impl Day {
+    /// The day that holds this many ms of local time since 1970-01-01.
+    fn holding(local_ms: i64) -> Self {
+        let end = if local_ms < 0 { Date::MIN } else { Date::MAX };
+        Timestamp::from_millisecond(local_ms)
+            .map_or(Day(end), |local| Day(TimeZone::UTC.to_datetime(local).date()))
+    }
+
+    /// Its first moment.
+    pub fn start(self) -> EventTime {
+        let midnight = TimeZone::UTC.to_timestamp(self.0.at(0, 0, 0, 0));
+        let local_ms = midnight.map_or(i64::MAX, Timestamp::as_millisecond);
+        EventTime(local_ms.saturating_sub(JST_OFFSET_MS))
+    }
+
+    /// The day after.
+    pub fn next(self) -> Day {
+        Day(self.0.tomorrow().unwrap_or(Date::MAX))
+    }
+
+    /// As people read it in Japan: `2020年8月25日(火)`.
+    pub fn to_japanese(self) -> String {
+        let weekday = match self.0.weekday() {
             Weekday::Monday => '月',
             Weekday::Tuesday => '火',
             Weekday::Wednesday => '水',
@@ -81,14 +122,48 @@ impl EventTime {
             Weekday::Saturday => '土',
             Weekday::Sunday => '日',
         };
-        format!(
-            "{}年{}月{}日({weekday}) {}:{:02}",
-            local.year(),
-            local.month(),
-            local.day(),
-            local.hour(),
-            local.minute()
-        )
+        format!("{}年{}月{}日({weekday})", self.0.year(), self.0.month(), self.0.day())
+    }
+
+    /// As people read it in English: `Tuesday, 25 August 2020`.
+    pub fn to_english(self) -> String {
+        self.0.strftime("%A, %-d %B %Y").to_string()
+    }
+}
+
+/// `2020-08-25`.
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A text is no day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a day such as 2020-08-25")]
+pub struct DayError;
+
+impl FromStr for Day {
+    type Err = DayError;
+
+    fn from_str(text: &str) -> Result<Self, DayError> {
+        let date = Date::strptime("%Y-%m-%d", text).map_err(|_| DayError)?;
+        // Far from the ends of the calendar, a day always has a next one and a beginning.
+        if (1970..=9000).contains(&date.year()) { Ok(Day(date)) } else { Err(DayError) }
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = DayError;
+
+    fn try_from(text: String) -> Result<Self, DayError> {
+        text.parse()
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
     }
 }
 
@@ -175,6 +250,22 @@ mod tests {
         assert_eq!(at("2020-08-25T03:03:59Z").to_japanese(), "2020年8月25日(火) 12:03");
         assert_eq!(at("2024-02-28T15:00:00Z").to_japanese(), "2024年2月29日(木) 0:00");
         assert_eq!(at("2026-11-20T09:00:00Z").to_rfc3339_jst(), "2026-11-20T18:00:00+09:00");
+    }
+
+    #[test]
+    fn days_are_japans() {
+        let day: Day = "2020-08-25".parse().unwrap();
+        assert_eq!(day.start(), at("2020-08-25T00:00:00+09:00"));
+        assert_eq!(day.next().start(), at("2020-08-26T00:00:00+09:00"));
+        assert_eq!(at("2020-08-25T23:59:59.999+09:00").day_in_japan(), day);
+        assert_eq!(at("2020-08-25T00:00:00+09:00").day_in_japan(), day);
+        assert_eq!(day.to_japanese(), "2020年8月25日(火)");
+        assert_eq!(day.to_english(), "Tuesday, 25 August 2020");
+        assert_eq!(day.to_string(), "2020-08-25");
+        for text in ["", "2020-02-30", "2020-8", "20200825", "2020-08-25T00:00", "-001-01-01"] {
+            assert_eq!(text.parse::<Day>(), Err(DayError), "{text}");
+        }
+        assert!(EventTime(i64::MAX).day_in_japan() > day);
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use crate::{
     language::Language,
     place_code::CodeProblem,
     scan::ReplyToken,
+    service::ServiceState,
     time::EventTime,
     topic::Topic,
     wire::{Body, WireRecord},
@@ -56,6 +57,8 @@ pub enum VisitorAction {
     Wrote,
     /// Sent something in the form of a place code that does not verify. Nothing was recorded.
     CodeRefused(CodeProblem),
+    /// Read a place code while the service did not run. Nothing was recorded.
+    NotRecorded(ServiceState),
 }
 
 impl WireRecord for VisitorRecord {
@@ -119,7 +122,7 @@ impl Person {
                 self.language = std::cmp::max_by_key(self.language, said, |l| l.map(order));
             }
             VisitorAction::Wrote => self.last_wrote = self.last_wrote.max(Some(at)),
-            VisitorAction::CodeRefused(_) => {}
+            VisitorAction::CodeRefused(_) | VisitorAction::NotRecorded(_) => {}
         }
     }
 
@@ -169,6 +172,7 @@ mod tests {
             (0..Language::ALL.len()).prop_map(|n| VisitorAction::ChoseLanguage(Language::ALL[n])),
             Just(VisitorAction::Wrote),
             Just(VisitorAction::CodeRefused(CodeProblem::Forged)),
+            Just(VisitorAction::NotRecorded(ServiceState::Suspended)),
         ]
     }
 

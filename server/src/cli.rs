@@ -5,10 +5,12 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use schemas::{
     ids::{OfficialId, VenueId},
+    service::ServiceState,
     time::EventTime,
 };
 use server::{Config, Role, backends, copy, keys, migrate, start, tools};
 use storage::{any::LogPlace, embedded::system_clock, rows::access};
+use venues::service::ServiceError;
 
 /// 安心みえるLINE: place-based check-in and exposure alerts on LINE.
 #[derive(Parser)]
@@ -66,6 +68,9 @@ enum Command {
     /// Facilities and venues.
     #[command(subcommand)]
     Venues(Venues),
+    /// The state of the service: preparing, running, suspended, ended.
+    #[command(subcommand)]
+    Service(Service),
     /// What could not be used.
     #[command(subcommand)]
     Rejected(Rejected),
@@ -104,7 +109,7 @@ enum Tokens {
 
 #[derive(Subcommand)]
 enum Venues {
-    /// Imports a CSV file (facility,kind,venue); prints venue_id,place_code,check_in_text.
+    /// Imports a CSV file (facility,kind,venue and for events first_day,last_day); prints venue_id,place_code,check_in_text.
     Import {
         /// The file.
         file: PathBuf,
@@ -117,6 +122,24 @@ enum Venues {
         #[arg(long)]
         old_ends: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+enum Service {
+    /// Sets it. Outside `running`, no place is registered and no visit is recorded, and everybody
+    /// is told so. A visit is judged by when it was sent.
+    Set {
+        /// preparing, running, suspended or ended.
+        state: ServiceState,
+        /// What the public pages say about it.
+        #[arg(long)]
+        reason: Option<String>,
+        /// From when on (RFC 3339); 30 s from now if absent, and no sooner.
+        #[arg(long)]
+        from: Option<String>,
+    },
+    /// Prints the state, and since when.
+    Show,
 }
 
 #[derive(Subcommand)]
@@ -143,6 +166,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
             64
         } else if let Some(error) = error.downcast_ref::<backends::BackendError>() {
             error.exit_code()
+        } else if let Some(ServiceError::TooSoon(_) | ServiceError::Reason) = error.downcast_ref() {
+            64
         } else {
             1
         };
@@ -265,6 +290,18 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                 None => now,
             };
             Ok(tools::reissue(&config, venue, old_ends, &mut out).await?)
+        }
+        Command::Service(Service::Set { state, reason, from }) => {
+            let from = from.as_deref().map(EventTime::parse_rfc3339).transpose();
+            let from = from.map_err(|error| Failure(64, format!("--from: {error}")))?;
+            let wanted = venues::service::Wanted { state, from, reason };
+            Ok(tools::set_service(&config, wanted, &mut out).await?)
+        }
+        Command::Service(Service::Show) => {
+            let backends = backends::open_or_reach(&config).await?;
+            let shown = tools::show_service(&backends.log, &mut out).await;
+            backends.close().await;
+            Ok(shown?)
         }
         Command::Rejected(rejected) => {
             let backends = backends::open_or_reach(&config).await?;

@@ -290,6 +290,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     if let (Some(listener), Some(visitors), Some(places)) =
         (ingest_listener, held.visitors.as_ref(), &held.places)
     {
+        let service = Follower::start(log.clone(), &work);
         let log = backends::log_for_webhooks(&config, &log).await?;
         if let Some(spool) = &spool {
             let spools = Follower::start(log.clone(), &work);
@@ -309,6 +310,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
             places: Arc::clone(places),
             secrets: Arc::clone(&visitors.secrets),
             bot: Some(config.line.bot_user_id.expose().to_owned()).filter(|id| !id.is_empty()),
+            service,
             retention_days: config.retention.days,
             clock,
         };

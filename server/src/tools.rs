@@ -6,7 +6,12 @@ use anyhow::{Context as _, bail};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use notifier::line::{LineClient, LineConfig, LineError};
 use rand::TryRng;
-use schemas::{ids::OfficialId, ids::VenueId, registry::Registry, time::EventTime};
+use schemas::{
+    ids::{OfficialId, VenueId},
+    registry::Registry,
+    service::{Change, Service},
+    time::EventTime,
+};
 use storage::{
     Log, Store,
     embedded::system_clock,
@@ -88,6 +93,43 @@ pub async fn reissue(
     Ok(())
 }
 
+/// Sets the state of the service; prints what was set.
+pub async fn set_service(
+    config: &Config,
+    wanted: venues::service::Wanted,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let backends = backends::open_or_reach(config).await?;
+    let stop = CancellationToken::new();
+    let registry: Follower<_, Registry> = Follower::start(backends.log.clone(), &stop);
+    let set = venues::service::set(wanted, &registry, now()).await;
+    stop.cancel();
+    drop(registry);
+    backends.close().await;
+    writeln!(out, "{}", told(&set?))?;
+    Ok(())
+}
+
+/// Prints the state of the service: now, and every change that events may still meet.
+pub async fn show_service<L: Log>(log: &L, out: &mut impl Write) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let registry: Follower<_, Registry> = Follower::start(log.clone(), &stop);
+    registry.caught_up().await?;
+    let service: Service = registry.read(|registry| registry.service().clone());
+    stop.cancel();
+    writeln!(out, "{}", service.state_at(now()))?;
+    for change in service.changes() {
+        writeln!(out, "{}", told(change))?;
+    }
+    Ok(())
+}
+
+fn told(change: &Change) -> String {
+    let reason = change.reason.as_deref().unwrap_or("-");
+    let (from, set_at) = (change.from.to_rfc3339_jst(), change.set_at.to_rfc3339_jst());
+    format!("{}\tfrom {from}\tset {set_at}\t{reason}", change.state)
+}
+
 /// Lists what was rejected; never its content.
 pub async fn list_rejected<L: Log>(log: &L, out: &mut impl Write) -> anyhow::Result<()> {
     let listed = processor::rejected::list(log).await?;
@@ -113,6 +155,8 @@ pub async fn replay_rejected<L: Log>(
         keys: &ring,
         places: &places,
         wrote: &wrote,
+        // The processor judges once more.
+        service: &Service::default(),
         now: now(),
         retention_days: config.retention.days,
     };

@@ -7,12 +7,13 @@ use parking_lot::{Mutex, RwLock};
 use schemas::{
     job::{Job, JobRecord, Jobs, Refusal},
     registry::{Registry, RegistryRecord},
+    service::{SERVICE_KEY, Service},
     spool::{SpoolRecord, Spools},
     topic::{Offset, Partition, Topic},
     wire::{WireError, WireRecord},
 };
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{Notify, oneshot, watch},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,21 @@ impl Fold for Registry {
 
     fn apply(&mut self, record: &Record) -> Result<(), WireError> {
         Registry::apply(self, RegistryRecord::decode(&record.value)?);
+        Ok(())
+    }
+}
+
+/// The state of the service alone, for whoever needs no places: their records are not even read.
+impl Fold for Arc<Service> {
+    const TOPIC: Topic = Topic::Registry;
+    type Outcome = ();
+
+    fn apply(&mut self, record: &Record) -> Result<(), WireError> {
+        if record.key == SERVICE_KEY
+            && let RegistryRecord::Service(service) = RegistryRecord::decode(&record.value)?
+        {
+            *self = Arc::new(service);
+        }
         Ok(())
     }
 }
@@ -91,6 +107,8 @@ struct Shared<F: Fold> {
     waiting: Mutex<Waiting<F::Outcome>>,
     /// When everything in the log was last known to be taken in.
     fresh_at: Mutex<Option<Instant>>,
+    /// Is told when that was found to be so again.
+    checked: Notify,
     unreadable: watch::Sender<u64>,
     stop: CancellationToken,
 }
@@ -118,6 +136,7 @@ impl<L: Log, F: Fold> Follower<L, F> {
             applied: watch::Sender::new(Offset(0)),
             waiting: Mutex::new(Waiting { next_ticket: 0, tickets: BTreeMap::new() }),
             fresh_at: Mutex::new(None),
+            checked: Notify::new(),
             unreadable: watch::Sender::new(0),
             stop: stop.clone(),
         });
@@ -152,6 +171,7 @@ impl<L: Log, F: Fold> Follower<L, F> {
         });
         let weak = Arc::downgrade(&shared);
         let checking = log.clone();
+        let mut applied = shared.applied.subscribe();
         tokio::spawn(async move {
             let check = async {
                 let mut tick = tokio::time::interval(FRESHNESS_CHECK);
@@ -160,11 +180,17 @@ impl<L: Log, F: Fold> Follower<L, F> {
                     tick.tick().await;
                     let asked_at = Instant::now();
                     let Ok(bounds) = checking.bounds(F::TOPIC).await else { continue };
-                    let Some(shared) = weak.upgrade() else { return };
                     let end = bounds.first().map_or(Offset(0), |range| range.end);
-                    if *shared.applied.borrow() >= end {
-                        *shared.fresh_at.lock() = Some(asked_at);
+                    // Where much is appended, something always is on its way.
+                    let taken = applied.wait_for(|at| *at >= end);
+                    match tokio::time::timeout(FRESHNESS_CHECK, taken).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(_)) => return,
+                        Err(_) => continue,
                     }
+                    let Some(shared) = weak.upgrade() else { return };
+                    *shared.fresh_at.lock() = Some(asked_at);
+                    shared.checked.notify_waiters();
                 }
             };
             stop.run_until_cancelled(check).await;
@@ -210,6 +236,17 @@ impl<L: Log, F: Fold> Follower<L, F> {
     /// Whether everything in the log was known to be taken in at some moment of the last `span`.
     pub fn fresh_within(&self, span: Duration) -> bool {
         self.shared.fresh_at.lock().is_some_and(|at| at.elapsed() <= span)
+    }
+
+    /// Waits until [`Follower::fresh_within`] is true.
+    pub async fn known_within(&self, span: Duration) {
+        loop {
+            let checked = self.shared.checked.notified();
+            if self.fresh_within(span) {
+                return;
+            }
+            checked.await;
+        }
     }
 
     /// How many records of the topic could not be read. While it is not zero, the state may miss

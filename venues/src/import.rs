@@ -43,6 +43,7 @@ pub async fn import<L: Log>(
                 name: row.facility.clone(),
                 kind: row.kind,
                 venues: Vec::new(),
+                days: row.days,
                 updated_at: now,
             };
             (facility, true)

@@ -1,10 +1,11 @@
-//! A list of places, as a CSV file: `facility,kind,venue`.
+//! A list of places, as a CSV file: `facility,kind,venue`, and for events perhaps
+//! `first_day,last_day`.
 
 use std::{collections::HashMap, fmt};
 
-use schemas::registry::FacilityKind;
+use schemas::registry::{EventDays, FacilityKind};
 
-use crate::names;
+use crate::{days, names};
 
 /// Rows of one file.
 const MAX_ROWS: usize = 100_000;
@@ -20,6 +21,8 @@ pub struct Row {
     pub kind: FacilityKind,
     /// The venue's name.
     pub venue: String,
+    /// Of an event: its days.
+    pub days: Option<EventDays>,
 }
 
 /// Something wrong with the file.
@@ -60,10 +63,11 @@ pub fn parse(file: &[u8]) -> Result<Vec<Row>, Vec<Problem>> {
     else {
         return Err(whole("1行目に facility,kind,venue の見出しが必要です"));
     };
+    let (first_day, last_day) = (column("first_day"), column("last_day"));
     let mut rows = Vec::new();
     let mut problems = Vec::new();
     let mut seen: HashMap<(String, String), u64> = HashMap::new();
-    let mut kinds: HashMap<String, FacilityKind> = HashMap::new();
+    let mut whats: HashMap<String, (FacilityKind, Option<EventDays>)> = HashMap::new();
     for record in reader.records() {
         if problems.len() >= MAX_PROBLEMS {
             break;
@@ -99,16 +103,32 @@ pub fn parse(file: &[u8]) -> Result<Vec<Row>, Vec<Problem>> {
                 problem(format!("kind は {} のどれかです", all.join(", ")));
             })
             .ok();
-        let (Some(facility), Some(kind), Some(venue)) = (facility, kind, venue) else { continue };
+        let written = |column: Option<usize>| column.map(cell).unwrap_or_default();
+        let days = days::event_days(written(first_day), written(last_day))
+            .map_err(|error| problem(format!("first_day, last_day: {error}")))
+            .ok();
+        let (Some(facility), Some(kind), Some(venue), Some(days)) = (facility, kind, venue, days)
+        else {
+            continue;
+        };
+        if days.is_some() && kind != FacilityKind::Event {
+            problem("first_day, last_day は kind が event のときだけ書けます".to_owned());
+            continue;
+        }
         if let Some(first) = seen.insert((facility.clone(), venue.clone()), line) {
             problem(format!("{first}行目と同じ場所です"));
             continue;
         }
-        if *kinds.entry(facility.clone()).or_insert(kind) != kind {
+        let above = *whats.entry(facility.clone()).or_insert((kind, days));
+        if above.0 != kind {
             problem("同じ施設の kind が上の行と違います".to_owned());
             continue;
         }
-        rows.push(Row { facility, kind, venue });
+        if above.1 != days {
+            problem("同じ施設の first_day, last_day が上の行と違います".to_owned());
+            continue;
+        }
+        rows.push(Row { facility, kind, venue, days });
     }
     if problems.is_empty() && rows.is_empty() {
         return Err(whole("場所が1件もありません"));
@@ -141,6 +161,22 @@ mod tests {
         assert_eq!(parse(utf8.replace('\n', "\r\n").as_bytes()), Ok(rows.clone()));
         let turned = "venue,note,kind,facility\n1階,,Restaurant,食堂みなと\n,,,\n";
         assert_eq!(parse(turned.as_bytes()), Ok(rows[..1].to_vec()));
+    }
+
+    #[test]
+    fn an_event_may_have_days() {
+        let file = "facility,kind,venue,first_day,last_day\n港まつり,event,広場,2026/11/2,2026年11月3日\nA店,shop,1階,,\n";
+        let rows = parse(file.as_bytes()).unwrap();
+        let days = rows[0].days.unwrap();
+        assert_eq!(
+            (days.first().to_string(), days.last().to_string()),
+            ("2026-11-02".into(), "2026-11-03".into())
+        );
+        assert_eq!(rows[1].days, None);
+        let file = "facility,kind,venue,first_day,last_day\nA,event,1,2026-11-02,\nB,event,1,2026-11-02,2026-11-01\nC,event,1,x,y\nD,shop,1,2026-11-02,2026-11-02\nE,event,1,2026-11-02,2026-11-02\nE,event,2,2026-11-02,2026-11-03\n";
+        let problems = parse(file.as_bytes()).unwrap_err();
+        let lines: Vec<u64> = problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5, 7], "{problems:?}");
     }
 
     #[test]

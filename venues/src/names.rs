@@ -47,7 +47,7 @@ pub fn name(text: &str) -> Result<String, NameError> {
 
 /// Control characters, and those that have no shape or change the direction of writing (Unicode's
 /// `Cf`, as far as it occurs in names).
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

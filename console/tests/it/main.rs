@@ -87,6 +87,7 @@ async fn api() -> Api {
         name: "花月".to_owned(),
         kind: FacilityKind::Restaurant,
         venues: vec![venue(1, "本館"), venue(2, "Rose Hall")],
+        days: None,
         updated_at: now,
     });
     consoles[0].registry.append(&facility).await.unwrap();
@@ -377,6 +378,7 @@ async fn an_unclear_append_is_503_and_repeating_it_makes_no_second_job() {
                 retirements: Vec::new(),
             })
             .to_vec(),
+        days: None,
         updated_at: now,
     });
     console.registry.append(&facility).await.unwrap();

@@ -15,10 +15,14 @@ pub(super) fn run(input: &[u8]) -> u64 {
         }
     };
     let mut csv = csv::Writer::from_writer(Vec::new());
-    let header = csv.write_record(["facility", "kind", "venue"]);
+    let header = csv.write_record(["facility", "kind", "venue", "first_day", "last_day"]);
     header.expect("memory takes everything");
     for row in &rows {
-        let row = csv.write_record([&row.facility, row.kind.name(), &row.venue]);
+        let (first, last) = row
+            .days
+            .map(|days| (days.first().to_string(), days.last().to_string()))
+            .unwrap_or_default();
+        let row = csv.write_record([&row.facility, row.kind.name(), &row.venue, &first, &last]);
         row.expect("memory takes everything");
     }
     let again = csv.into_inner().expect("memory takes everything");

@@ -13,6 +13,7 @@ use schemas::{
     identity::KeyRing,
     ids::{EventId, UserId},
     place_code::PlaceKeys,
+    service::Service,
     time::{DAY_MS, Epoch, EventTime},
 };
 use serde_json::{Map, Value};
@@ -34,6 +35,7 @@ pub(super) fn run(input: &[u8]) -> u64 {
         keys: &KEYS,
         places: &PlaceKeys::first([9; 32]),
         wrote: &WroteMemory::new(10),
+        service: &Service::default(),
         now: NOW,
         retention_days: 28,
     };

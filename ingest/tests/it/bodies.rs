@@ -7,6 +7,7 @@ use schemas::{
     place_code::{CodeProblem, Issue, PlaceKeys},
     rejected::{Original, RejectCause, Rejected, WEBHOOK_CONTEXT},
     scan::Scan,
+    service::{LEAD_MS, ServiceState},
     time::{DAY_MS, HOUR_MS},
     topic::Topic,
     visitor::{VisitorAction, VisitorRecord},
@@ -116,6 +117,52 @@ async fn every_kind_of_event_and_what_it_becomes() {
     }
     assert_eq!(actions, []);
     assert_eq!(endpoint.counts().await, (0, 7, 0));
+}
+
+/// By event time, not by arrival.
+#[tokio::test]
+async fn a_check_in_while_the_service_does_not_run_keeps_nothing_of_the_place() {
+    let endpoint = Endpoint::open(Config::default()).await;
+    let from = NOW.plus(-HOUR_MS);
+    endpoint.set_service(ServiceState::Suspended, from).await;
+    let text = check_in(&endpoint).await;
+    let events = [says(&text, from.0 - 1), says(&text, from.0), says("忘れて", NOW.0)];
+    assert_eq!(endpoint.signed(&body(&events)).await, StatusCode::OK);
+    let scans = endpoint.records(Topic::Scans).await;
+    let scan = Scan::decode(&scans[0].value).expect("a scan");
+    assert_eq!((scans.len(), scan.scanned_at), (1, from.plus(-1)));
+    let visitors = endpoint.records(Topic::Visitors).await;
+    let said: Vec<_> =
+        visitors.iter().map(|r| VisitorRecord::decode(&r.value).expect("a record")).collect();
+    let told =
+        said.iter().find(|r| r.action == VisitorAction::NotRecorded(ServiceState::Suspended));
+    let told = told.expect("what the visitor is told");
+    assert_eq!(told.at, from);
+    assert!(told.reply_token.is_some());
+    // What a person asks of us is done all the same.
+    assert!(said.iter().any(|record| record.action == VisitorAction::Erase));
+    assert_eq!(endpoint.counts().await, (1, 3, 0));
+
+    endpoint.set_service(ServiceState::Running, from.plus(LEAD_MS)).await;
+    let events = [says(&text, from.0 + 1), says(&text, from.0 + LEAD_MS)];
+    assert_eq!(endpoint.signed(&body(&events)).await, StatusCode::OK);
+    assert_eq!(endpoint.counts().await, (2, 4, 0));
+}
+
+/// Where it can't be known whether the service runs, nothing is dropped: the processor decides.
+#[tokio::test]
+async fn while_the_state_is_not_known_scans_go_on() {
+    let endpoint = Endpoint::open(Config::default()).await;
+    endpoint.set_service(ServiceState::Ended, NOW.plus(-HOUR_MS)).await;
+    let text = check_in(&endpoint).await;
+    assert_eq!(endpoint.signed(&body(&[says(&text, NOW.0)])).await, StatusCode::OK);
+    assert_eq!(endpoint.counts().await.0, 0);
+    endpoint.stop_following();
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(6)).await;
+    tokio::time::resume();
+    assert_eq!(endpoint.signed(&body(&[says(&text, NOW.0)])).await, StatusCode::OK);
+    assert_eq!(endpoint.counts().await.0, 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ mod bodies;
 mod endpoint;
 mod spool;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -17,14 +17,18 @@ use ingest::{ChannelSecret, Config, Deps, Ingest};
 use schemas::{
     identity::KeyRing,
     place_code::PlaceKeys,
+    registry::RegistryRecord,
+    service::{Change, LEAD_MS, Service, ServiceState},
     time::{DAY_MS, Epoch, EventTime},
     topic::{Offset, Topic},
 };
 use storage::{
     Log, Reader, Record,
     embedded::{Embedded, EmbeddedConfig, EmbeddedLog},
+    follow::Follower,
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// 2026-11-24T12:00:00+09:00.
@@ -38,6 +42,8 @@ pub(crate) struct Endpoint {
     embedded: Embedded,
     pub(crate) keys: Arc<ArcSwap<KeyRing>>,
     pub(crate) places: Arc<ArcSwap<PlaceKeys>>,
+    service: Follower<EmbeddedLog, Arc<Service>>,
+    following: CancellationToken,
     pub(crate) ready: watch::Receiver<bool>,
     _dir: tempfile::TempDir,
 }
@@ -61,6 +67,8 @@ impl Endpoint {
         let places = Arc::new(ArcSwap::from_pointee(PlaceKeys::first([9; 32])));
         let (sender, ready) = watch::channel(false);
         let secrets = secrets.iter().map(|text| ChannelSecret::new(text)).collect();
+        let following = CancellationToken::new();
+        let service = Follower::start(embedded.log(), &following);
         let deps = Deps {
             log: embedded.log(),
             keys: Arc::clone(&keys),
@@ -68,11 +76,12 @@ impl Endpoint {
             secrets: Arc::new(ArcSwap::from_pointee(secrets)),
             bot: bot.map(str::to_owned),
             spool: None,
+            service: service.clone(),
             retention_days: 28,
             clock: Arc::new(|| NOW),
         };
         let ingest = Ingest::new(config, deps, sender);
-        Self { ingest, embedded, keys, places, ready, _dir: dir }
+        Self { ingest, embedded, keys, places, service, following, ready, _dir: dir }
     }
 
     pub(crate) async fn post(&self, body: impl Into<Body>, signature: Option<&str>) -> StatusCode {
@@ -87,6 +96,20 @@ impl Endpoint {
 
     pub(crate) async fn signed(&self, body: &str) -> StatusCode {
         self.post(body.to_owned(), Some(&sign(SECRET, body.as_bytes()))).await
+    }
+
+    /// Sets the state of the service from a time on, and returns once it is known.
+    pub(crate) async fn set_service(&self, state: ServiceState, from: EventTime) {
+        let set_at = from.plus(-LEAD_MS);
+        let change = Change { state, from, reason: None, set_at };
+        let service = self.service.read(|service| service.with(change)).expect("in time");
+        self.service.append(&RegistryRecord::Service(service)).await.expect("appended");
+        self.service.known_within(Duration::from_secs(5)).await;
+    }
+
+    /// From now on nothing is read of the state of the service.
+    pub(crate) fn stop_following(&self) {
+        self.following.cancel();
     }
 
     /// Everything in a topic.

@@ -11,6 +11,7 @@ use schemas::{
     rejected::{Original, RejectCause, Rejected},
     scan::Scan,
     sending::Way,
+    service::ServiceState,
     spool::SpoolRecord,
     topic::Topic,
     visitor::{FriendState, Person, VisitorAction, VisitorRecord},
@@ -47,6 +48,7 @@ names! {
         VisitorAction::ChoseLanguage(_) => "visitors: chose a language",
         VisitorAction::Wrote => "visitors: wrote",
         VisitorAction::CodeRefused(_) => "visitors: code refused",
+        VisitorAction::NotRecorded(_) => "visitors: not recorded",
     }
     PROBLEMS problem(CodeProblem) {
         CodeProblem::UnknownKeyVersion => "code: of an unknown key version",
@@ -90,6 +92,7 @@ names! {
     }
     REGISTRY registry_record(RegistryRecord) {
         RegistryRecord::Facility(_) => "registry: facility",
+        RegistryRecord::Service(_) => "registry: service",
     }
     ORIGINALS original(Original) {
         Original::Webhook(_) => "rejected: a webhook",
@@ -118,12 +121,14 @@ names! {
 }
 
 /// What may be there or not.
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 14] = [
     "scans: with a reply token",
     "scans: without a reply token",
     "visitors: with a reply token",
     "visitors: without a reply token",
     "registry: with a retired issue",
+    "registry: with days",
+    "registry: service with a reason",
     "outcomes: with a request id",
     "outcomes: without a request id",
     "attempts: with exclusions",
@@ -153,6 +158,10 @@ fn facility(kind: FacilityKind) -> String {
     format!("registry: {kind}")
 }
 
+fn service(state: ServiceState) -> String {
+    format!("service: {state}")
+}
+
 fn result(result: SendResult) -> String {
     format!("outcomes: {}", result.name())
 }
@@ -174,6 +183,7 @@ pub fn all() -> BTreeSet<String> {
         .chain(RejectCause::ALL.map(cause))
         .chain(Topic::ALL.map(from))
         .chain(FacilityKind::ALL.map(facility))
+        .chain(ServiceState::ALL.map(service))
         .chain(SendResult::ALL.map(result))
         .chain(ALL_TABLES.iter().map(|known| table(known.name)))
         .collect()
@@ -193,6 +203,7 @@ pub(super) fn of_visitor(record: &VisitorRecord) -> Vec<String> {
     match &record.action {
         VisitorAction::ChoseLanguage(chosen) => kinds.push(language(*chosen)),
         VisitorAction::CodeRefused(why) => kinds.push(problem(why)),
+        VisitorAction::NotRecorded(state) => kinds.push(service(*state)),
         _ => {}
     }
     kinds
@@ -210,8 +221,21 @@ pub(super) fn of_job(record: &JobRecord) -> Vec<String> {
 }
 
 pub(super) fn of_registry(record: &RegistryRecord) -> Vec<String> {
-    let RegistryRecord::Facility(place) = record;
-    let mut kinds = vec![registry_record(record), facility(place.kind)];
+    let mut kinds = vec![registry_record(record)];
+    let place = match record {
+        RegistryRecord::Facility(place) => place,
+        RegistryRecord::Service(state) => {
+            kinds.extend(state.changes().iter().map(|change| service(change.state)));
+            if state.changes().iter().any(|change| change.reason.is_some()) {
+                kinds.push("registry: service with a reason".to_owned());
+            }
+            return kinds;
+        }
+    };
+    kinds.push(facility(place.kind));
+    if place.days.is_some() {
+        kinds.push("registry: with days".to_owned());
+    }
     if place.venues.iter().any(|venue| !venue.retirements.is_empty()) {
         kinds.push("registry: with a retired issue".to_owned());
     }

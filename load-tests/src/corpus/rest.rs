@@ -9,10 +9,11 @@ use schemas::{
     job::{Actor, ChunkRef, Decision, JobContent, JobEvent, JobRecord, JobVenue, PauseCause, hex},
     language::Language,
     place_code::{CodeProblem, Issue},
-    registry::{Facility, FacilityKind, RegistryRecord, Retirement, Venue},
+    registry::{EventDays, Facility, FacilityKind, RegistryRecord, Retirement, Venue},
     rejected::{Original, RejectCause, Rejected, WEBHOOK_CONTEXT},
     scan::{ReplyToken, Scan},
     sending::{ChunkNumber, ChunkTotals, Path, PlanCounts, Recipient, Way},
+    service::{Change, LEAD_MS, Service, ServiceState},
     spool::SpoolRecord,
     time::EventTime,
     topic::{Offset, Partition, Topic},
@@ -52,7 +53,8 @@ pub(super) fn records(keys: &KeyRing, now: EventTime) -> anyhow::Result<Vec<Appe
     all.extend(events()?.into_iter().zip(1..).map(|(event, n)| {
         append(&JobRecord { id: RecordId(Uuid::from_u128(n)), job: JOB, at: now, event })
     }));
-    all.push(append(&facility(now)));
+    all.push(append(&facility(now)?));
+    all.push(append(&service(now)?));
     all.extend(rejected(keys, now)?.iter().map(append));
     all.extend(spools().iter().map(append));
     Ok(all)
@@ -78,6 +80,7 @@ fn scan(keys: &KeyRing, at: EventTime, reply_token: Option<ReplyToken>) -> anyho
 
 fn actions() -> impl Iterator<Item = VisitorAction> {
     let message = schemas::ids::MessageHash([7; 16]);
+    let not_running = [ServiceState::Preparing, ServiceState::Suspended, ServiceState::Ended];
     [
         VisitorAction::Followed,
         VisitorAction::Unfollowed,
@@ -90,6 +93,7 @@ fn actions() -> impl Iterator<Item = VisitorAction> {
     ]
     .into_iter()
     .chain(Language::ALL.map(VisitorAction::ChoseLanguage))
+    .chain(not_running.map(VisitorAction::NotRecorded))
 }
 
 fn visitor(
@@ -178,8 +182,8 @@ fn events() -> anyhow::Result<Vec<JobEvent>> {
     Ok(events)
 }
 
-fn facility(at: EventTime) -> RegistryRecord {
-    RegistryRecord::Facility(Facility {
+fn facility(at: EventTime) -> anyhow::Result<RegistryRecord> {
+    Ok(RegistryRecord::Facility(Facility {
         id: FacilityId::from_u64(VENUE + 1),
         name: "津文化会館".to_owned(),
         kind: FacilityKind::Hall,
@@ -189,8 +193,19 @@ fn facility(at: EventTime) -> RegistryRecord {
             issue: Issue(2),
             retirements: vec![Retirement { issue: Issue(1), from: at }],
         }],
+        days: Some(EventDays::new(at.day_in_japan(), at.day_in_japan().next())?),
         updated_at: at,
-    })
+    }))
+}
+
+fn service(at: EventTime) -> anyhow::Result<RegistryRecord> {
+    let mut service = Service::default();
+    for (n, state) in (1..).zip(ServiceState::ALL) {
+        let reason = (state == ServiceState::Suspended).then(|| "台風のため".to_owned());
+        let change = Change { state, from: at.plus(n * LEAD_MS), reason, set_at: at };
+        service = service.with(change)?;
+    }
+    Ok(RegistryRecord::Service(service))
 }
 
 fn rejected(keys: &KeyRing, at: EventTime) -> anyhow::Result<Vec<Rejected>> {

@@ -12,8 +12,10 @@ use load_tests::{
 use schemas::{
     ids::VenueId,
     place_code::{Issue, PlaceKeys},
+    service::{LEAD_MS, ServiceState},
     time::EventTime,
 };
+use storage::rows::{TypedStore, visits::ScanRow};
 use tokio::time::Instant;
 
 const TOWN: Size = Size { facilities: 2, venues: 4, visitors: 10, scans: 1 };
@@ -71,6 +73,12 @@ impl Town {
     }
 }
 
+/// Sets the state of the service as the tool does.
+async fn set_service(config: &server::Config, state: ServiceState, from: i64) {
+    let wanted = venues::service::Wanted { state, from: Some(EventTime(from)), reason: None };
+    server::tools::set_service(config, wanted, &mut Vec::new()).await.expect("set");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_that_a_visitor_can_get() {
     let town = Town::open().await;
@@ -116,6 +124,32 @@ async fn every_answer_that_a_visitor_can_get() {
     assert!(retired.contains("現在使われていません"), "{retired}");
     let fresh = town.says(STRANGER, at + 6, &new).await;
     assert!(fresh.contains("来店を記録しました。"), "{fresh}");
+
+    // The service is suspended: nothing is recorded from then on, and that is what is said; what
+    // was sent before counts, though it comes later.
+    let suspended = town.now() + 2 * LEAD_MS;
+    set_service(&config, ServiceState::Suspended, suspended).await;
+    let late = town.says(STRANGER, suspended - 1, &town.texts[3]).await;
+    assert!(late.contains("来店を記録しました。"), "{late}");
+    let told = town.says(STRANGER, suspended, &town.texts[3]).await;
+    assert!(told.contains("現在休止しています") && told.contains("記録していません"), "{told}");
+    let told = town.says(FRIEND, suspended + 1, &town.texts[3]).await;
+    assert!(told.contains("NOT recorded"), "{told}");
+    let resumed = suspended + LEAD_MS;
+    set_service(&config, ServiceState::Running, resumed).await;
+    let told = town.says(STRANGER, resumed - 1, &town.texts[1]).await;
+    assert!(told.contains("記録していません"), "{told}");
+    let again = town.says(STRANGER, resumed, &town.texts[1]).await;
+    assert!(again.contains("来店を記録しました。"), "{again}");
+    let stored = async |place: usize, at: i64| {
+        let venue = town.stage.places[place].0.parse().expect("an id");
+        let rows = town.stage.store().all::<ScanRow>(&(venue, EventTime(at).hour())).await;
+        rows.expect("rows").iter().any(|row| row.scanned_at == EventTime(at))
+    };
+    while !(stored(3, suspended - 1).await && stored(1, resumed).await) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!stored(3, suspended).await && !stored(1, resumed - 1).await);
     assert!(town.stage.platform.journal.lock().violations.is_empty());
     town.stage.end().await.expect("the roles end well");
 }

@@ -3,6 +3,7 @@
 use schemas::{
     language::Language::{self, *},
     place_code::CodeProblem,
+    service::ServiceState,
     time::EventTime,
 };
 
@@ -14,6 +15,7 @@ pub(super) fn text(said: &Said, language: Language) -> String {
         Said::Recorded { place, at } => recorded(place, *at, language),
         Said::Already { at } => already(*at, language),
         Said::Retired => retired(language).to_owned(),
+        Said::NotRecorded(state) => not_recorded(*state, language),
         Said::Refused(CodeProblem::Forged) => forged(language).to_owned(),
         Said::Refused(CodeProblem::UnknownKeyVersion) => foreign(language).to_owned(),
         Said::Erased => erased(language).to_owned(),
@@ -79,6 +81,59 @@ fn retired(language: Language) -> &'static str {
             "Mã QR này không còn được sử dụng. Chưa có gì được ghi lại. Vui lòng hỏi nhân viên mã mới."
         }
     }
+}
+
+/// That the service does not run, and what follows: first of all that nothing was recorded.
+fn not_recorded(state: ServiceState, language: Language) -> String {
+    let why = match (state, language) {
+        (ServiceState::Preparing, Japanese) => "このサービスはまだ始まっていません。",
+        (ServiceState::Preparing, EasyJapanese) => "この サービスは まだ 始まって いません。",
+        (ServiceState::Preparing, English) => "This service has not started yet.",
+        (ServiceState::Preparing, Chinese) => "本服务尚未开始。",
+        (ServiceState::Preparing, Korean) => "이 서비스는 아직 시작되지 않았습니다.",
+        (ServiceState::Preparing, Portuguese) => "Este serviço ainda não começou.",
+        (ServiceState::Preparing, Vietnamese) => "Dịch vụ này chưa bắt đầu.",
+        (ServiceState::Ended, Japanese) => "このサービスは終了しました。",
+        (ServiceState::Ended, EasyJapanese) => "この サービスは 終わりました。",
+        (ServiceState::Ended, English) => "This service has ended.",
+        (ServiceState::Ended, Chinese) => "本服务已结束。",
+        (ServiceState::Ended, Korean) => "이 서비스는 종료되었습니다.",
+        (ServiceState::Ended, Portuguese) => "Este serviço terminou.",
+        (ServiceState::Ended, Vietnamese) => "Dịch vụ này đã kết thúc.",
+        (ServiceState::Suspended | ServiceState::Running, Japanese) => {
+            "このサービスは現在休止しています。"
+        }
+        (ServiceState::Suspended | ServiceState::Running, EasyJapanese) => {
+            "この サービスは 今 休んで います。"
+        }
+        (ServiceState::Suspended | ServiceState::Running, English) => {
+            "This service is suspended at the moment."
+        }
+        (ServiceState::Suspended | ServiceState::Running, Chinese) => "本服务目前暂停。",
+        (ServiceState::Suspended | ServiceState::Running, Korean) => {
+            "이 서비스는 현재 중단되어 있습니다."
+        }
+        (ServiceState::Suspended | ServiceState::Running, Portuguese) => {
+            "Este serviço está suspenso neste momento."
+        }
+        (ServiceState::Suspended | ServiceState::Running, Vietnamese) => {
+            "Dịch vụ này hiện đang tạm ngừng."
+        }
+    };
+    let what = match language {
+        Japanese => "今回の来店は記録していません。この来店についてのお知らせは届きません。",
+        EasyJapanese => {
+            "ここに 来たことは 記録して いません。ここに 来たことの お知らせは 来ません。"
+        }
+        English => "Your visit was NOT recorded. You will get no notice about it.",
+        Chinese => "您此次到访未作记录,今后也不会收到与此次到访有关的通知。",
+        Korean => "이번 방문은 기록되지 않았습니다. 이번 방문에 관한 알림은 오지 않습니다.",
+        Portuguese => "A sua visita NÃO foi registada. Não receberá avisos sobre ela.",
+        Vietnamese => {
+            "Lượt ghé thăm này KHÔNG được ghi lại. Bạn sẽ không nhận thông báo về lượt này."
+        }
+    };
+    format!("{why}\n{what}")
 }
 
 fn forged(language: Language) -> &'static str {
@@ -183,6 +238,9 @@ mod tests {
             Said::Recorded { place: "文化会館 1階".to_owned(), at },
             Said::Already { at },
             Said::Retired,
+            Said::NotRecorded(ServiceState::Preparing),
+            Said::NotRecorded(ServiceState::Suspended),
+            Said::NotRecorded(ServiceState::Ended),
             Said::Refused(CodeProblem::Forged),
             Said::Refused(CodeProblem::UnknownKeyVersion),
             Said::Erased,

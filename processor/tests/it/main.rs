@@ -19,6 +19,7 @@ use schemas::{
     registry::{Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue},
     rejected::{Original, RejectCause, Rejected},
     scan::Scan,
+    service::{Change, LEAD_MS, Service, ServiceState},
     time::{EventTime, HOUR_MS},
     topic::{Offset, Partition, Topic},
     visitor::{FriendState, VisitorAction, VisitorRecord},
@@ -81,6 +82,7 @@ fn facility() -> RegistryRecord {
             issue: Issue(2),
             retirements,
         }],
+        days: None,
         updated_at: EventTime(1),
     })
 }
@@ -225,6 +227,39 @@ async fn every_record_ends_somewhere_whatever_goes_wrong() {
         let venue: Option<VenueRow> =
             world.store.get(&VenueId::from_u64(RETIRED)).await.expect("a row");
         assert_eq!(venue.map(|venue| venue.facility), Some(FacilityId::from_u64(1)));
+    }
+}
+
+/// Scans are judged by when they were sent: neither their order nor their repetition makes other
+/// rows, whenever they come.
+#[tokio::test]
+async fn what_was_scanned_while_the_service_did_not_run_makes_no_row() {
+    let set = |service: &Service, state, from| {
+        let set_at = EventTime(from).plus(-LEAD_MS);
+        let change = Change { state, from: EventTime(from), reason: None, set_at };
+        service.with(change).expect("in time")
+    };
+    let suspended = set(&Service::default(), ServiceState::Suspended, NOW - 3 * HOUR_MS);
+    let resumed = set(&suspended, ServiceState::Running, NOW - HOUR_MS);
+    let counts = |scan: &Scan| !(NOW - 3 * HOUR_MS..NOW - HOUR_MS).contains(&scan.scanned_at.0);
+    let wanted: BTreeSet<_> = (0..100)
+        .map(scan)
+        .filter(counts)
+        .map(|scan| (scan.venue.as_u64(), scan.scanned_at.0))
+        .collect();
+    assert!(wanted.len() > 20 && wanted.len() < 80);
+    let mut ascending: Vec<Append> = (0..100).map(|n| append(&scan(n))).collect();
+    let mut orders = vec![ascending.clone()];
+    ascending.reverse();
+    orders.push([ascending.clone(), ascending].concat());
+    for (seed, scans) in (0..).zip(orders) {
+        let world = World::new(seed);
+        world.put(vec![append(&RegistryRecord::Service(suspended.clone()))]).await;
+        world.put(vec![append(&RegistryRecord::Service(resumed.clone()))]).await;
+        world.put(scans).await;
+        world.run_until_done().await;
+        assert_eq!(world.stored().await, wanted);
+        assert!(world.rejected().await.is_empty());
     }
 }
 

@@ -5,10 +5,13 @@ use schemas::{
     ids::{EventId, FacilityId, MessageHash, VenueId},
     language::Language,
     place_code::{CodeProblem, Issue},
-    registry::{Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue},
+    registry::{
+        EventDays, Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue, Verdict,
+    },
     rejected::{Original, RejectCause, Rejected},
     scan::{ReplyToken, Scan},
-    time::{Epoch, EventTime},
+    service::{Change, LEAD_MS, Service, ServiceState},
+    time::{DAY_MS, Epoch, EventTime},
     topic::{Offset, Partition, Topic},
     visitor::{VisitorAction, VisitorRecord},
     wire::{WireError, WireRecord},
@@ -63,6 +66,7 @@ fn action() -> impl Strategy<Value = VisitorAction> {
         Just(VisitorAction::Wrote),
         Just(VisitorAction::CodeRefused(CodeProblem::Forged)),
         Just(VisitorAction::CodeRefused(CodeProblem::UnknownKeyVersion)),
+        prop::sample::select(ServiceState::ALL.to_vec()).prop_map(VisitorAction::NotRecorded),
     ]
 }
 
@@ -137,10 +141,32 @@ prop_compose! {
         name in "\\PC{0,50}",
         kind in prop::sample::select(FacilityKind::ALL.to_vec()),
         venues in prop::collection::vec(venue(), 0..5),
+        days in prop::option::of((0..40_000_i64, 0..40_i64)),
         updated_at in time(),
     ) -> RegistryRecord {
         let id = FacilityId::from_u64(id);
-        RegistryRecord::Facility(Facility { id, name, kind, venues, updated_at })
+        let day = |day: i64| EventTime(day * DAY_MS).day_in_japan();
+        let days = days.and_then(|(day_one, more)| {
+            EventDays::new(day(day_one), day(day_one + more)).ok()
+        });
+        RegistryRecord::Facility(Facility { id, name, kind, venues, days, updated_at })
+    }
+}
+
+prop_compose! {
+    fn service()(
+        changes in prop::collection::vec(
+            (prop::sample::select(ServiceState::ALL.to_vec()), time(), "\\PC{0,50}"),
+            0..5,
+        ),
+    ) -> RegistryRecord {
+        let mut service = Service::default();
+        for (state, set_at, reason) in changes {
+            let reason = Some(reason).filter(|reason| !reason.is_empty());
+            let change = Change { state, from: set_at.plus(LEAD_MS), reason, set_at };
+            service = service.with(change).expect("in time");
+        }
+        RegistryRecord::Service(service)
     }
 }
 
@@ -181,6 +207,12 @@ proptest! {
     }
 
     #[test]
+    fn services(record in service()) {
+        holds(&record)?;
+        prop_assert_eq!(record.key(), &b"service"[..]);
+    }
+
+    #[test]
     fn noise_is_refused_and_never_panics(noise in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Scan::decode(&noise);
         let _ = VisitorRecord::decode(&noise);
@@ -191,7 +223,9 @@ proptest! {
 
     /// The registry is what the latest snapshot of each facility says, and nothing else.
     #[test]
-    fn the_latest_snapshot_counts(records in prop::collection::vec(facility(), 1..6)) {
+    fn the_latest_snapshot_counts(
+        records in prop::collection::vec(prop_oneof![facility(), service()], 1..6),
+    ) {
         let mut registry = Registry::default();
         for record in &records {
             registry.apply(record.clone());
@@ -200,7 +234,10 @@ proptest! {
             let latest = records
                 .iter()
                 .rev()
-                .map(|RegistryRecord::Facility(facility)| facility)
+                .filter_map(|record| match record {
+                    RegistryRecord::Facility(facility) => Some(facility),
+                    RegistryRecord::Service(_) => None,
+                })
                 .find(|record| record.id == facility.id);
             prop_assert_eq!(Some(facility), latest);
             for venue in &facility.venues {
@@ -208,6 +245,50 @@ proptest! {
             }
         }
     }
+}
+
+/// What earlier versions wrote of a facility has no days, and is written as it was.
+#[test]
+fn a_facility_without_days_reads_and_is_written_as_before() {
+    let before =
+        br#"{"record":"facility","id":"0000000001","name":"A","kind":"event","venues":[],"updated_at":5}"#;
+    let wire = [&[1], &before[..]].concat();
+    let Ok(record) = RegistryRecord::decode(&wire) else { panic!("it does not read") };
+    let RegistryRecord::Facility(facility) = &record else { panic!("{record:?}") };
+    assert_eq!(facility.days, None);
+    assert_eq!(record.encode(), wire);
+    let turned = br#","days":{"first":"2026-11-03","last":"2026-11-02"}}"#;
+    let wire = [&wire[..wire.len() - 1], &turned[..]].concat();
+    assert_eq!(RegistryRecord::decode(&wire), Err(WireError::Malformed));
+}
+
+#[test]
+fn an_events_codes_end_a_day_after_its_last() {
+    let day = |text: &str| text.parse().expect("a day");
+    let venue = Venue {
+        id: VenueId::from_u64(1),
+        name: String::new(),
+        issue: Issue(1),
+        retirements: Vec::new(),
+    };
+    let days = EventDays::new(day("2026-11-02"), day("2026-11-03"));
+    let mut registry = Registry::default();
+    registry.apply(RegistryRecord::Facility(Facility {
+        id: FacilityId::from_u64(1),
+        name: String::new(),
+        kind: FacilityKind::Event,
+        venues: vec![venue],
+        days: Some(days.expect("in order")),
+        updated_at: EventTime(0),
+    }));
+    let verdict = |text: &str| {
+        let at = EventTime::parse_rfc3339(text).expect("a time");
+        registry.verdict(VenueId::from_u64(1), Issue(1), at)
+    };
+    // People set up the day before, and go home late.
+    assert_eq!(verdict("2026-11-01T09:00:00+09:00"), Verdict::Counts);
+    assert_eq!(verdict("2026-11-04T23:59:59+09:00"), Verdict::Counts);
+    assert_eq!(verdict("2026-11-05T00:00:00+09:00"), Verdict::Retired);
 }
 
 #[test]
@@ -224,6 +305,7 @@ fn a_snapshot_without_a_venue_takes_it_away() {
             name: String::new(),
             kind: FacilityKind::Shop,
             venues,
+            days: None,
             updated_at: EventTime(0),
         })
     };

@@ -307,6 +307,20 @@ async fn a_process_from_start_to_end() {
     assert!(!metrics.contains(user));
     assert!(home.ok(&["rejected", "list"]).ends_with("1 rejected\n"));
     assert_eq!(home.ok(&["rejected", "replay"]), "0 replayed, 1 still rejected\n");
+    assert_eq!(home.ok(&["service", "show"]), "running\n");
+    home.ok(&["service", "set", "suspended", "--reason", " 台風の　ため "]);
+    let shown = home.ok(&["service", "show"]);
+    assert!(shown.starts_with("running\nsuspended\tfrom 20"), "{shown}");
+    assert!(shown.ends_with("\t台風の ため\n"), "{shown}");
+    for wrong in [
+        &["service", "set", "asleep"][..],
+        &["service", "set", "ended", "--from", "2020-08-25T12:00:00+09:00"],
+        &["service", "set", "ended", "--from", "2090-08-25T12:00:00"],
+        &["service", "set", "ended", "--reason", "a\u{202e}b"],
+    ] {
+        assert_eq!(home.run(wrong).status.code(), Some(64), "{wrong:?}");
+    }
+    assert_eq!(home.ok(&["service", "show"]), shown);
     let admin = process.admin.expect("the admin port").to_string();
     let health = || home.anshin(&["healthcheck"]).env("ANSHIN__ADMIN__LISTEN", &admin).output();
     assert_eq!(health().expect("it runs").status.code(), Some(0));

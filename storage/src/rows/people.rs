@@ -77,7 +77,7 @@ pub fn person_mutation(
             columns[5] = time;
         }
         VisitorAction::Wrote => columns[6] = time,
-        VisitorAction::CodeRefused(_) => return None,
+        VisitorAction::CodeRefused(_) | VisitorAction::NotRecorded(_) => return None,
     }
     Some(Mutation {
         table: &VISITORS,

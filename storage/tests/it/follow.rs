@@ -87,6 +87,7 @@ async fn dropping_the_last_follower_ends_it() {
         name: "文化会館".to_owned(),
         kind: FacilityKind::Hall,
         venues: Vec::new(),
+        days: None,
         updated_at: EventTime(0),
     };
     follower.append(&RegistryRecord::Facility(facility)).await.expect("appended");

@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster faults bench bench-cluster bench-peers crash mutants corpus fuzz test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster faults bench bench-cluster bench-peers crash mutants corpus fuzz pictures test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +96,11 @@ FUZZ_ARGS ?= --seconds 60
 fuzz: set-up ## change real inputs at random, 60 s for each reader of what others wrote; a broken promise fails
 	cargo run --package fuzz --locked -- $(FUZZ_ARGS)
 
+pictures: set-up-test ## pictures of every page for a person to look at, into venues/tests/pictures
+	cargo build --locked --package server
+	rm -rf venues/tests/pictures
+	scripts/test-pages $(tested)/anshin --pictures venues/tests/pictures
+
 set-up-test:
 	@scripts/set-up test
 
@@ -105,6 +110,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/servers/with -- cargo test --workspace --locked
 	scripts/test-chart $(tested)/anshin
 	scripts/test-sdks $(tested)/anshin-load
+	scripts/test-pages $(tested)/anshin
 	$(breakable)
 	$(tested)/anshin-load crash
 	$(tested)/anshin-load mutants

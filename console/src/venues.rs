@@ -105,6 +105,7 @@ mod tests {
                 kind: FacilityKind::Other,
                 venues: (0..40).map(venue).collect(),
                 days: None,
+                details: None,
                 updated_at: EventTime(0),
             }));
         }

@@ -42,8 +42,24 @@ pub struct Facility {
     /// Of an event: its days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<EventDays>,
+    /// What its operator said of it; nothing where it came from a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
     /// When this snapshot was made.
     pub updated_at: EventTime,
+}
+
+/// What an operator says of a facility, normalised. Nothing of it is for visitors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Its name in katakana.
+    pub kana: String,
+    /// Its postcode: seven digits.
+    pub postcode: String,
+    /// Its address.
+    pub address: String,
+    /// Its phone number: digits.
+    pub phone: String,
 }
 
 impl Facility {

@@ -65,9 +65,11 @@ enum Command {
     /// Tokens of the officials' API.
     #[command(subcommand)]
     Tokens(Tokens),
-    /// Facilities and venues.
-    #[command(subcommand)]
-    Venues(Venues),
+    /// Serves the operators' pages. With a subcommand: a tool for facilities and venues.
+    Venues {
+        #[command(subcommand)]
+        tool: Option<Venues>,
+    },
     /// The state of the service: preparing, running, suspended, ended.
     #[command(subcommand)]
     Service(Service),
@@ -225,6 +227,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Processor => serve(config, &[Role::Processor]).await,
         Command::Notifier => serve(config, &[Role::Notifier]).await,
         Command::Console => serve(config, &[Role::Console]).await,
+        Command::Venues { tool: None } => serve(config, &[Role::Venues]).await,
         Command::All => serve(config, &Role::ALL).await,
         Command::CheckConfig { .. } => {
             config.check_line()?;
@@ -280,10 +283,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             backends.close().await;
             say(&token?)
         }
-        Command::Venues(Venues::Import { file }) => {
+        Command::Venues { tool: Some(Venues::Import { file }) } => {
             Ok(tools::import_venues(&config, &file, &mut out).await?)
         }
-        Command::Venues(Venues::Reissue { venue, old_ends }) => {
+        Command::Venues { tool: Some(Venues::Reissue { venue, old_ends }) } => {
             let old_ends = match old_ends {
                 Some(text) => EventTime::parse_rfc3339(&text)
                     .map_err(|error| Failure(64, format!("--old-ends: {error}")))?,
@@ -330,6 +333,7 @@ async fn serve(config: Config, roles: &[Role]) -> Result<(), Failure> {
     tracing::info!(
         ingest = running.ingest.map(tracing::field::display),
         console = running.console.map(tracing::field::display),
+        venues = running.venues.map(tracing::field::display),
         admin = %running.admin,
         "started"
     );

@@ -5,7 +5,7 @@ mod links;
 use std::{net::SocketAddr, path::PathBuf};
 
 use notifier::line::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use storage::{
     any::{LogPlace, StorePlace},
     embedded::system_clock,
@@ -39,9 +39,15 @@ pub struct Config {
     /// Key files.
     pub keys: Keys,
     /// The webhook endpoint.
-    pub ingest: Ingest,
+    pub ingest: Listening<ingest::Config>,
     /// The officials' API.
     pub console: Listen,
+    /// The operators' pages.
+    pub venues: Listening<venues::Config>,
+    /// Whose pages they are.
+    pub authority: venues::config::Authority,
+    /// How mail leaves.
+    pub mail: venues::config::Mail,
     /// The admin port.
     pub admin: Listen,
     /// Limits of every listener.
@@ -114,16 +120,16 @@ pub struct Keys {
     pub places_file: PathBuf,
 }
 
-/// The webhook endpoint: where it listens, and its limits.
+/// Where something listens, and its own settings beside that.
 #[derive(Clone, Debug)]
-pub struct Ingest {
+pub struct Listening<C> {
     /// Where.
     pub listen: SocketAddr,
-    /// Its limits.
-    pub limits: ingest::Config,
+    /// Its settings.
+    pub limits: C,
 }
 
-impl<'de> Deserialize<'de> for Ingest {
+impl<'de, C: DeserializeOwned> Deserialize<'de> for Listening<C> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let mut table = toml::Table::deserialize(deserializer)?;
@@ -244,6 +250,9 @@ impl Config {
         range("listener.idle_timeout_ms", self.listener.idle_timeout_ms, 50, 3_600_000);
         range("listener.max_connections", self.listener.max_connections as u64, 1, 1_000_000);
         problems.extend(self.ingest.limits.check());
+        problems.extend(self.venues.limits.check());
+        problems.extend(self.mail.check());
+        problems.extend(self.authority.check());
         problems.extend(self.sending.check());
         problems.extend(self.receipts.check());
         problems.extend(self.friends.check());
@@ -360,6 +369,9 @@ mod tests {
     fn the_defaults_are_what_the_code_says() {
         let config = load(&[]).unwrap();
         assert_eq!(config.ingest.limits, ingest::Config::default());
+        assert_eq!(config.venues.limits, venues::Config::default());
+        assert_eq!(config.authority, venues::config::Authority::default());
+        assert_eq!(config.mail, venues::config::Mail::default());
         assert_eq!(config.sending, notifier::config::Sending::default());
         assert_eq!(config.receipts, notifier::config::Receipts::default());
         assert_eq!(config.friends, notifier::config::Friends::default());

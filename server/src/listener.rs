@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::StatusCode, response::IntoResponse};
+use axum::{Router, body::Body, extract::ConnectInfo, http::StatusCode, response::IntoResponse};
 use hyper::{Request, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -119,8 +119,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut closing => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, say: it passes.
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -162,7 +162,9 @@ pub async fn serve(
                     let say = "Send fewer headers than that: 64 at most.";
                     return Ok((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, say).into_response());
                 }
-                let response = router.oneshot(request.map(Body::new)).await;
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let response = router.oneshot(request).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }
         });

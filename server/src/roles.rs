@@ -11,13 +11,14 @@ use notifier::line::{LineClient, LineConfig};
 use schemas::{identity::KeyRing, place_code::PlaceKeys};
 use storage::{
     Kind, LogError,
-    any::{AnyLog, AnyStore},
+    any::{AnyLog, AnyStore, StorePlace},
     embedded::{Clock, system_clock},
     follow::Follower,
     remote::Tools,
 };
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use venues::mail::Postman;
 
 use crate::{
     admin::{self, Readiness},
@@ -39,11 +40,14 @@ pub enum Role {
     Notifier,
     /// The officials' API.
     Console,
+    /// The operators' pages.
+    Venues,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 4] = [Role::Ingest, Role::Processor, Role::Notifier, Role::Console];
+    pub const ALL: [Role; 5] =
+        [Role::Ingest, Role::Processor, Role::Notifier, Role::Console, Role::Venues];
 }
 
 /// Why a process can't start. One sentence for a person.
@@ -104,6 +108,8 @@ pub struct Running {
     pub ingest: Option<SocketAddr>,
     /// Where the officials' API is.
     pub console: Option<SocketAddr>,
+    /// Where the operators' pages are.
+    pub venues: Option<SocketAddr>,
     /// Where the admin port is.
     pub admin: SocketAddr,
     /// What is ready.
@@ -184,6 +190,10 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         channel_secrets: config.channel_secrets().map_err(|p| ConfigError(vec![p]))?,
     })
     .map_err(|_| StartError::Client)?;
+    let postman = match has(Role::Venues) {
+        true => Some(postman(&config)?),
+        false => None,
+    };
     let recorder = admin::recorder();
     let backends = backends::open(&config, clock.clone()).await?;
     let spool = match has(Role::Ingest) && !config.spool.dir.as_os_str().is_empty() {
@@ -199,6 +209,10 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         true => Some(listener::bind("console", config.console.listen).await?),
         false => None,
     };
+    let venues_listener = match has(Role::Venues) {
+        true => Some(listener::bind("venues", config.venues.listen).await?),
+        false => None,
+    };
     let preview_listener = match has(Role::Notifier) && preview_secret.is_some() {
         true => Some(listener::bind("preview", config.preview.listen).await?),
         false => None,
@@ -208,6 +222,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     let (ingest, console) =
         (ingest_listener.as_ref().and_then(address), console_listener.as_ref().and_then(address));
 
+    let venues = venues_listener.as_ref().and_then(address);
     let readiness = Readiness::default();
     let (stop, work, listen) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
@@ -284,6 +299,25 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         let (ready, stop) = (readiness.role("console"), work.clone());
         let router = console::router(Arc::clone(&console));
         tasks.spawn(async move { told("console", console.run(ready, stop).await) });
+        listeners.spawn(listener::serve(listener, router, limits, listen.clone()));
+    }
+    if let (Some(listener), Some(at), Some(places), Some(postman)) =
+        (venues_listener, venues, &held.places, postman)
+    {
+        let (ready, stop) = (readiness.role("venues"), work.clone());
+        let deps = venues::web::Deps {
+            log: log.clone(),
+            store: store.clone(),
+            places: Arc::clone(places),
+            postman,
+            clock: clock.clone(),
+        };
+        let pages = &config.venues.limits;
+        let site = venues::web::Site::new(pages, config.authority.clone(), &config.mail, at)
+            .telling(&config.line.account_id, config.retention.days);
+        let web = venues::web::Web::new(pages, site, deps, &work);
+        let router = venues::web::router(Arc::clone(&web));
+        tasks.spawn(async move { told("venues", web.run(ready, stop).await) });
         listeners.spawn(listener::serve(listener, router, limits, listen.clone()));
     }
     let budget = Duration::from_secs(config.shutdown.budget_seconds);
@@ -365,6 +399,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
     Ok(Running {
         ingest,
         console,
+        venues,
         admin: admin_address,
         readiness,
         log,
@@ -419,11 +454,21 @@ fn hold(config: &Config, roles: &BTreeSet<Role>) -> Result<Held, StartError> {
         }
         false => None,
     };
-    let places = match roles.contains(&Role::Ingest) {
+    let places = match roles.contains(&Role::Ingest) || roles.contains(&Role::Venues) {
         true => Some(Arc::new(ArcSwap::from_pointee(keys::read_places(&config.keys.places_file)?))),
         false => None,
     };
     Ok(Held { visitors, places })
+}
+
+/// What takes mails to operators.
+fn postman(config: &Config) -> Result<Postman, ConfigError> {
+    let data = match StorePlace::parse(&config.store.url) {
+        Ok(StorePlace::Embedded(dir)) => Some(dir),
+        _ => None,
+    };
+    Postman::new(&config.mail, data.as_deref())
+        .map_err(|error| ConfigError(vec![error.to_string()]))
 }
 
 fn no_answer() -> LogError {

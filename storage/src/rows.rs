@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod ledger;
+pub mod operators;
 pub mod people;
 pub mod places;
 pub mod visits;
@@ -32,6 +33,10 @@ pub static ALL_TABLES: &[&Table] = &[
     &ledger::ATTEMPTS,
     &ledger::OUTCOMES,
     &access::API_TOKENS,
+    &operators::OPERATOR_TOKENS,
+    &operators::REGISTRATION_DRAFTS,
+    &operators::OPERATORS,
+    &operators::OUTBOX,
 ];
 
 /// A row of a table, in our own words.

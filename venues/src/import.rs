@@ -44,6 +44,7 @@ pub async fn import<L: Log>(
                 kind: row.kind,
                 venues: Vec::new(),
                 days: row.days,
+                details: None,
                 updated_at: now,
             };
             (facility, true)

@@ -1,7 +1,8 @@
-//! Operators: facilities, their venues, and place codes.
+//! Operators: facilities, their venues, and place codes; the pages to register them.
 //!
 //! ```text
 //!  list of an operator ─▶ list (parse, every problem at once) ─▶ import ─▶ `registry` (log)
+//!  operator's browser  ─▶ web (pages)                         ─────────────▲
 //! ```
 //!
 //! | module | what it does |
@@ -12,13 +13,41 @@
 //! | [`days`] | the days of an event, as people write them |
 //! | [`codes`] | retire and re-issue place codes |
 //! | [`service`] | set and show the state of the service |
+//! | [`web`] | the pages |
+//! | [`fields`], [`postcode`] | what operators type, normalised; towns by postcode |
+//! | [`rooms_file`] | floors and rooms from a CSV file |
+//! | [`draft`] | what an operator has entered so far |
+//! | [`register`] | answers → a facility |
+//! | [`operator`] | links that are good once, and sessions |
+//! | [`outbox`], [`letter`], [`mail`] | mails wait in the store, in words, and leave |
+//! | [`limits`] | how often something may be asked for |
+//! | [`language`], `texts` | their languages, and their words |
+//! | [`secret`] | secrets in links and cookies |
+//! | [`config`] | whose pages they are, and how mail leaves |
 //!
 //! The `registry` topic is the truth: a change is a full snapshot of a facility, appended. The
 //! store's tables follow from it.
 
 pub mod codes;
+pub mod config;
 pub mod days;
+pub mod draft;
+pub mod fields;
 pub mod import;
+pub mod language;
+pub mod letter;
+pub mod limits;
 pub mod list;
+pub mod mail;
 pub mod names;
+pub mod operator;
+pub mod outbox;
+pub mod postcode;
+pub mod register;
+pub mod rooms_file;
+pub mod secret;
 pub mod service;
+mod texts;
+pub mod web;
+
+pub use self::config::Config;

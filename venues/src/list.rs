@@ -49,13 +49,10 @@ pub fn parse(file: &[u8]) -> Result<Vec<Row>, Vec<Problem>> {
     let whole = |what: &str| vec![Problem { line: 0, what: what.to_owned() }];
     let text =
         decode(file).ok_or_else(|| whole("文字コードは UTF-8 か Shift_JIS にしてください"))?;
-    let header = text.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t']
-        .into_iter()
-        .max_by_key(|byte| header.bytes().filter(|b| b == byte).count())
-        .unwrap_or(b',');
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter(&text))
+        .flexible(true)
+        .from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|_| whole("1行目を読み取れません"))?.clone();
     let column = |wanted: &str| headers.iter().position(|h| h.trim().eq_ignore_ascii_case(wanted));
     let (Some(facility), Some(kind), Some(venue)) =
@@ -136,7 +133,16 @@ pub fn parse(file: &[u8]) -> Result<Vec<Row>, Vec<Problem>> {
     if problems.is_empty() { Ok(rows) } else { Err(problems) }
 }
 
-fn decode(file: &[u8]) -> Option<String> {
+/// What stands between the cells of the first line most often.
+pub(crate) fn delimiter(text: &str) -> u8 {
+    let header = text.lines().next().unwrap_or_default();
+    [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|byte| header.bytes().filter(|b| b == byte).count())
+        .unwrap_or(b',')
+}
+
+pub(crate) fn decode(file: &[u8]) -> Option<String> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     if let Ok(text) = std::str::from_utf8(file) {
         return Some(text.to_owned());

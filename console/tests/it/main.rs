@@ -88,6 +88,7 @@ async fn api() -> Api {
         kind: FacilityKind::Restaurant,
         venues: vec![venue(1, "本館"), venue(2, "Rose Hall")],
         days: None,
+        details: None,
         updated_at: now,
     });
     consoles[0].registry.append(&facility).await.unwrap();
@@ -379,6 +380,7 @@ async fn an_unclear_append_is_503_and_repeating_it_makes_no_second_job() {
             })
             .to_vec(),
         days: None,
+        details: None,
         updated_at: now,
     });
     console.registry.append(&facility).await.unwrap();

@@ -20,6 +20,7 @@ use storage::rows::{
     ALL_TABLES,
     access::{Role, TokenRow},
     ledger::{AttemptRow, ChunkRow, OutcomeRow, SendResult},
+    operators::OperatorTokenRow,
 };
 
 /// For an enum: a list of the names of its variants, and a function that names one.
@@ -121,7 +122,7 @@ names! {
 }
 
 /// What may be there or not.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 17] = [
     "scans: with a reply token",
     "scans: without a reply token",
     "visitors: with a reply token",
@@ -129,6 +130,9 @@ const OPTIONS: [&str; 14] = [
     "registry: with a retired issue",
     "registry: with days",
     "registry: service with a reason",
+    "registry: with details",
+    "operator_tokens: used",
+    "operator_tokens: not used",
     "outcomes: with a request id",
     "outcomes: without a request id",
     "attempts: with exclusions",
@@ -239,6 +243,9 @@ pub(super) fn of_registry(record: &RegistryRecord) -> Vec<String> {
     if place.venues.iter().any(|venue| !venue.retirements.is_empty()) {
         kinds.push("registry: with a retired issue".to_owned());
     }
+    if place.details.is_some() {
+        kinds.push("registry: with details".to_owned());
+    }
     kinds
 }
 
@@ -280,6 +287,10 @@ pub(super) fn of_outcome(row: &OutcomeRow) -> Vec<String> {
         result(row.result),
         choice(id, "outcomes: with a request id", "outcomes: without a request id"),
     ]
+}
+
+pub(super) fn of_operator_token(row: &OperatorTokenRow) -> Vec<String> {
+    vec![choice(row.used_at.is_some(), "operator_tokens: used", "operator_tokens: not used")]
 }
 
 pub(super) fn of_token(row: &TokenRow) -> Vec<String> {

@@ -24,6 +24,7 @@ use storage::{
         Row,
         access::TokenRow,
         ledger::{AttemptRow, ChunkKey, ChunkRow, OutcomeRow, PartKey},
+        operators::{DraftRow, OperatorRow, OperatorTokenRow, OutboxRow},
         people::{self, NoticeRow},
         places::{FacilityRow, VenueRow},
         visits::{ScanRow, VisitRow},
@@ -98,6 +99,12 @@ pub fn read_row(table: &'static Table, writes: &[Mutation]) -> anyhow::Result<Re
         "attempts" => typed::<AttemptRow>(key.part()?, cells, kinds::of_attempt),
         "outcomes" => typed::<OutcomeRow>(key.part()?, cells, kinds::of_outcome),
         "api_tokens" => typed::<TokenRow>(key.bytes()?, cells, kinds::of_token),
+        "operator_tokens" => {
+            typed::<OperatorTokenRow>(key.bytes()?, cells, kinds::of_operator_token)
+        }
+        "registration_drafts" => typed::<DraftRow>(key.bytes()?, cells, |_| Vec::new()),
+        "operators" => typed::<OperatorRow>(key.bytes()?, cells, |_| Vec::new()),
+        "outbox" => typed::<OutboxRow>(key.int()?, cells, |_| Vec::new()),
         name => bail!("table {name} has no place in the corpus yet: read its rows here"),
     }?;
     read.kinds.push(kinds::table(table.name));

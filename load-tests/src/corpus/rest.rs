@@ -9,13 +9,13 @@ use schemas::{
     job::{Actor, ChunkRef, Decision, JobContent, JobEvent, JobRecord, JobVenue, PauseCause, hex},
     language::Language,
     place_code::{CodeProblem, Issue},
-    registry::{EventDays, Facility, FacilityKind, RegistryRecord, Retirement, Venue},
+    registry::{Details, EventDays, Facility, FacilityKind, RegistryRecord, Retirement, Venue},
     rejected::{Original, RejectCause, Rejected, WEBHOOK_CONTEXT},
     scan::{ReplyToken, Scan},
     sending::{ChunkNumber, ChunkTotals, Path, PlanCounts, Recipient, Way},
     service::{Change, LEAD_MS, Service, ServiceState},
     spool::SpoolRecord,
-    time::EventTime,
+    time::{DAY_MS, EventTime},
     topic::{Offset, Partition, Topic},
     visit::Window,
     visitor::{VisitorAction, VisitorRecord},
@@ -28,6 +28,7 @@ use storage::{
         Row,
         access::{Role, TokenRow},
         ledger::{AttemptRow, ChunkKey, ChunkRow, OutcomeRow, PartKey, SendResult},
+        operators::{DraftRow, OperatorRow, OperatorTokenRow, OutboxRow},
         people::person_mutation,
     },
 };
@@ -53,7 +54,8 @@ pub(super) fn records(keys: &KeyRing, now: EventTime) -> anyhow::Result<Vec<Appe
     all.extend(events()?.into_iter().zip(1..).map(|(event, n)| {
         append(&JobRecord { id: RecordId(Uuid::from_u128(n)), job: JOB, at: now, event })
     }));
-    all.push(append(&facility(now)?));
+    all.push(append(&facility(now)));
+    all.push(append(&event(now)?));
     all.push(append(&service(now)?));
     all.extend(rejected(keys, now)?.iter().map(append));
     all.extend(spools().iter().map(append));
@@ -182,8 +184,8 @@ fn events() -> anyhow::Result<Vec<JobEvent>> {
     Ok(events)
 }
 
-fn facility(at: EventTime) -> anyhow::Result<RegistryRecord> {
-    Ok(RegistryRecord::Facility(Facility {
+fn facility(at: EventTime) -> RegistryRecord {
+    RegistryRecord::Facility(Facility {
         id: FacilityId::from_u64(VENUE + 1),
         name: "津文化会館".to_owned(),
         kind: FacilityKind::Hall,
@@ -193,9 +195,10 @@ fn facility(at: EventTime) -> anyhow::Result<RegistryRecord> {
             issue: Issue(2),
             retirements: vec![Retirement { issue: Issue(1), from: at }],
         }],
-        days: Some(EventDays::new(at.day_in_japan(), at.day_in_japan().next())?),
+        days: None,
+        details: None,
         updated_at: at,
-    }))
+    })
 }
 
 fn service(at: EventTime) -> anyhow::Result<RegistryRecord> {
@@ -206,6 +209,47 @@ fn service(at: EventTime) -> anyhow::Result<RegistryRecord> {
         service = service.with(change)?;
     }
     Ok(RegistryRecord::Service(service))
+}
+
+fn event(at: EventTime) -> anyhow::Result<RegistryRecord> {
+    Ok(RegistryRecord::Facility(Facility {
+        id: FacilityId::from_u64(VENUE + 2),
+        name: "みなと祭り".to_owned(),
+        kind: FacilityKind::Event,
+        venues: Vec::new(),
+        days: Some(EventDays::new(at.day_in_japan(), at.day_in_japan().next())?),
+        details: Some(Details {
+            kana: "ミナトマツリ".to_owned(),
+            postcode: "2310001".to_owned(),
+            address: "神奈川県横浜市中区新港1-2-3".to_owned(),
+            phone: "0451234567".to_owned(),
+        }),
+        updated_at: at,
+    }))
+}
+
+/// An operator who is about to register, and one who has.
+fn operator_rows(now: EventTime) -> Vec<Mutation> {
+    let (operator, address) = ([7; 32], "tencho@example.jp".to_owned());
+    let token = |n: u8, used_at| OperatorTokenRow {
+        token_hash: [n; 32],
+        purpose: "register".to_owned(),
+        address: address.clone(),
+        made_at: now,
+        expires_at: now.plus(DAY_MS),
+        used_at,
+    };
+    let facility = FacilityId::from_u64(VENUE + 2);
+    let draft = format!("{{\"facility\":\"{facility}\",\"name\":\"みなと祭り\"}}");
+    let letter = format!("{{\"to\":\"{address}\",\"language\":\"ja\",\"about\":\"register\"}}");
+    let claim = format!("{:015} 0123456789abcdef", now.0);
+    vec![
+        token(1, None).to_mutation(),
+        token(2, Some(now.plus(1))).to_mutation(),
+        DraftRow { operator, saved_at: now, draft }.to_mutation(),
+        OperatorRow { operator, facility, address: address.clone(), since: now }.to_mutation(),
+        OutboxRow { queued_at: now, id: [9; 16], letter, claim }.to_mutation(),
+    ]
 }
 
 fn rejected(keys: &KeyRing, at: EventTime) -> anyhow::Result<Vec<Rejected>> {
@@ -275,6 +319,7 @@ pub(super) fn rows(keys: &KeyRing, now: EventTime) -> anyhow::Result<Vec<Mutatio
         let row = TokenRow { token_hash: [role as u8 + 1; 32], holder, role, created_at: now };
         rows.push(row.to_mutation());
     }
+    rows.extend(operator_rows(now));
     rows.extend(
         actions()
             .zip(0..)

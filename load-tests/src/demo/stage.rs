@@ -262,6 +262,7 @@ pub fn variables(dir: &Path, api_url: &str, more: &[(&str, &str)]) -> Variables 
         ("ANSHIN__KEYS__PLACES_FILE", path("places.json")),
         ("ANSHIN__INGEST__LISTEN", "127.0.0.1:0".to_owned()),
         ("ANSHIN__CONSOLE__LISTEN", "127.0.0.1:0".to_owned()),
+        ("ANSHIN__VENUES__LISTEN", "127.0.0.1:0".to_owned()),
         ("ANSHIN__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));

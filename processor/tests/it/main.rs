@@ -83,6 +83,7 @@ fn facility() -> RegistryRecord {
             retirements,
         }],
         days: None,
+        details: None,
         updated_at: EventTime(1),
     })
 }

@@ -6,7 +6,8 @@ use schemas::{
     language::Language,
     place_code::{CodeProblem, Issue},
     registry::{
-        EventDays, Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue, Verdict,
+        Details, EventDays, Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue,
+        Verdict,
     },
     rejected::{Original, RejectCause, Rejected},
     scan::{ReplyToken, Scan},
@@ -136,12 +137,24 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn details()(
+        kana in "\\PC{0,50}",
+        postcode in "[0-9]{7}",
+        address in "\\PC{0,120}",
+        phone in "[0-9]{10,11}",
+    ) -> Details {
+        Details { kana, postcode, address, phone }
+    }
+}
+
+prop_compose! {
     fn facility()(
         id in 0..FacilityId::COUNT,
         name in "\\PC{0,50}",
         kind in prop::sample::select(FacilityKind::ALL.to_vec()),
         venues in prop::collection::vec(venue(), 0..5),
         days in prop::option::of((0..40_000_i64, 0..40_i64)),
+        details in prop::option::of(details()),
         updated_at in time(),
     ) -> RegistryRecord {
         let id = FacilityId::from_u64(id);
@@ -149,7 +162,7 @@ prop_compose! {
         let days = days.and_then(|(day_one, more)| {
             EventDays::new(day(day_one), day(day_one + more)).ok()
         });
-        RegistryRecord::Facility(Facility { id, name, kind, venues, days, updated_at })
+        RegistryRecord::Facility(Facility { id, name, kind, venues, days, details, updated_at })
     }
 }
 
@@ -279,6 +292,7 @@ fn an_events_codes_end_a_day_after_its_last() {
         kind: FacilityKind::Event,
         venues: vec![venue],
         days: Some(days.expect("in order")),
+        details: None,
         updated_at: EventTime(0),
     }));
     let verdict = |text: &str| {
@@ -306,6 +320,7 @@ fn a_snapshot_without_a_venue_takes_it_away() {
             kind: FacilityKind::Shop,
             venues,
             days: None,
+            details: None,
             updated_at: EventTime(0),
         })
     };

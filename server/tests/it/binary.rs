@@ -42,6 +42,7 @@ impl Home {
             .env("ANSHIN__LINE__API_URL", "http://127.0.0.1:9")
             .env("ANSHIN__INGEST__LISTEN", "127.0.0.1:0")
             .env("ANSHIN__CONSOLE__LISTEN", "127.0.0.1:0")
+            .env("ANSHIN__VENUES__LISTEN", "127.0.0.1:0")
             .env("ANSHIN__ADMIN__LISTEN", "127.0.0.1:0");
         command
     }

@@ -17,6 +17,7 @@ async fn tools_reach_a_process_as_soon_as_it_has_started() {
         ("ANSHIN__LINE__CHANNEL_ID", "1656000000".to_owned()),
         ("ANSHIN__LINE__CHANNEL_SECRETS", "8c570fa6dd201bb328f1c1eac23a96d8".to_owned()),
         ("ANSHIN__CONSOLE__LISTEN", "127.0.0.1:0".to_owned()),
+        ("ANSHIN__VENUES__LISTEN", "127.0.0.1:0".to_owned()),
         ("ANSHIN__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));

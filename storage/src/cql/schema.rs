@@ -17,14 +17,21 @@ pub(super) struct SchemaFile {
 }
 
 /// All steps, in order.
-pub(super) static FILES: [SchemaFile; 1] = [SchemaFile {
-    version: 1,
-    name: "0001_tables.cql",
-    text: include_str!("../../schema/0001_tables.cql"),
-}];
+pub(super) static FILES: [SchemaFile; 2] = [
+    SchemaFile {
+        version: 1,
+        name: "0001_tables.cql",
+        text: include_str!("../../schema/0001_tables.cql"),
+    },
+    SchemaFile {
+        version: 2,
+        name: "0002_operators.cql",
+        text: include_str!("../../schema/0002_operators.cql"),
+    },
+];
 
 /// The version that this build works with.
-pub(super) const LATEST: i32 = 1;
+pub(super) const LATEST: i32 = 2;
 
 /// The table of what was applied. All of it is in one partition: it is read as a whole.
 pub(super) fn version_table(keyspace: &str) -> String {

@@ -88,6 +88,7 @@ async fn dropping_the_last_follower_ends_it() {
         kind: FacilityKind::Hall,
         venues: Vec::new(),
         days: None,
+        details: None,
         updated_at: EventTime(0),
     };
     follower.append(&RegistryRecord::Facility(facility)).await.expect("appended");

@@ -1,4 +1,8 @@
-//! Lists imported into a real registry.
+//! Lists imported into a real registry; journeys through the pages.
+
+mod browser;
+mod journey;
+mod mail;
 
 use schemas::{
     place_code::{Found, Issue, PlaceKeys},

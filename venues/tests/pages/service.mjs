@@ -1,0 +1,68 @@
+// An `anshin` on an empty directory, for as long as the pages are looked at.
+
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+// Starts the roles of one machine; `url` is where the pages are.
+export async function start(binary) {
+  const dir = mkdtempSync(join(tmpdir(), "anshin-pages-"));
+  const env = {
+    PATH: process.env.PATH,
+    ANSHIN__LOG__URL: `embedded://${dir}/data`,
+    ANSHIN__STORE__URL: `embedded://${dir}/data`,
+    ANSHIN__KEYS__FILE: `${dir}/keys.json`,
+    ANSHIN__KEYS__PLACES_FILE: `${dir}/places.json`,
+    ANSHIN__LINE__CHANNEL_ID: "1656000000",
+    ANSHIN__LINE__CHANNEL_SECRETS: "8c570fa6dd201bb328f1c1eac23a96d8",
+    ANSHIN__LINE__ACCOUNT_ID: "@216ruabc",
+    // Nothing listens there.
+    ANSHIN__LINE__API_URL: "http://127.0.0.1:9",
+    ANSHIN__INGEST__LISTEN: "127.0.0.1:0",
+    ANSHIN__CONSOLE__LISTEN: "127.0.0.1:0",
+    ANSHIN__VENUES__LISTEN: "127.0.0.1:0",
+    ANSHIN__ADMIN__LISTEN: "127.0.0.1:0",
+    ANSHIN__VENUES__PREFECTURE: "三重県",
+    ANSHIN__AUTHORITY__NAME: "三重県",
+    ANSHIN__AUTHORITY__DIVISION: "医療保健部 感染症対策課",
+    ANSHIN__AUTHORITY__ADDRESS: "〒514-8570 三重県津市広明町13番地",
+    ANSHIN__AUTHORITY__PHONE: "059-000-0000",
+    ANSHIN__AUTHORITY__FAX: "059-000-0001",
+    ANSHIN__AUTHORITY__MAIL: "kansen@pref.example.jp",
+    ANSHIN__MAIL__FOLDER: `${dir}/mailbox`,
+  };
+  const tool = (...command) => {
+    const done = spawnSync(binary, command, { env, encoding: "utf8" });
+    if (done.status !== 0) throw new Error(`anshin ${command.join(" ")}: ${done.stderr}`);
+    return done.stdout;
+  };
+  tool("keys", "init");
+  const child = spawn(binary, ["all"], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const url = await new Promise((found, failed) => {
+    let said = "";
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      said += `${line}\n`;
+      try {
+        const { fields } = JSON.parse(line);
+        if (fields?.message === "started") found(`http://${fields.venues}`);
+      } catch {
+        // The one sentence of a process that does not start is no JSON.
+      }
+    });
+    child.once("error", failed);
+    child.once("exit", (code) => failed(new Error(`anshin ended with ${code}:\n${said}`)));
+  });
+  return {
+    url,
+    dir,
+    tool,
+    async stop() {
+      const ended = new Promise((end) => child.once("exit", end));
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

@@ -6,6 +6,7 @@
   "line" (dict "channel_id" $values.line.channelId "account_id" $values.line.accountId "bot_user_id" $values.line.botUserId)
   "ingest" (dict "listen" "0.0.0.0:8080")
   "console" (dict "listen" "0.0.0.0:8081")
+  "venues" (dict "listen" "0.0.0.0:8083")
   "admin" (dict "listen" "0.0.0.0:9090") -}}
 {{- if eq $values.mode "single" -}}
 {{- $data := "embedded:///var/lib/anshin/data" -}}

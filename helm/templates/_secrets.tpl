@@ -12,6 +12,9 @@ placeKeys:
   - {from: {{ .keys.places.existingSecret | quote }}, key: {{ .keys.places.key | quote }}, file: places.json, config: keys.places_file}
 preview:
   - {from: {{ .preview.existingSecret | quote }}, key: {{ .preview.key | quote }}, file: preview-secret, config: preview.secret_file}
+mail:
+  - {from: {{ .mail.ca.existingSecret | quote }}, key: {{ .mail.ca.key | quote }}, file: mail-ca.crt, config: mail.ca_file}
+  - {from: {{ .mail.password.existingSecret | quote }}, key: {{ .mail.password.key | quote }}, file: mail-password, config: mail.password_file}
 links:
   {{- with .kafka.tls }}
   - {from: {{ .ca.existingSecret | quote }}, key: {{ .ca.key | quote }}, file: kafka-ca.crt, config: kafka.ca_file}

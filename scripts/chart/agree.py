@@ -65,13 +65,15 @@ LINKS = {
     "kafka.ca_file", "kafka.certificate_file", "kafka.key_file", "kafka.password_file", "cql.ca_file",
     "cql.password_file",
 }
+MAIL = {"mail.ca_file", "mail.password_file"}
 # What each role may read at most, by the key of the configuration that says where it is.
 READS = {
-    "all": {"line.channel_secrets_file", "keys.file", "keys.places_file"},
+    "all": {"line.channel_secrets_file", "keys.file", "keys.places_file"} | MAIL,
     "ingest": LINKS | {"line.channel_secrets_file", "keys.file", "keys.places_file"},
     "processor": LINKS,
     "notifier": LINKS | {"line.channel_secrets_file", "keys.file", "preview.secret_file"},
     "console": LINKS | {"preview.secret_file"},
+    "venues": LINKS | MAIL | {"keys.places_file"},
     "migrate": LINKS,
 }
 

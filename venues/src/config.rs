@@ -159,9 +159,6 @@ impl Mail {
             problems
                 .push("mail.tls = \"none\" is for a mail server on this machine only".to_owned());
         }
-        if !self.username.is_empty() && self.password_file.as_os_str().is_empty() {
-            problems.push("mail.username needs mail.password_file".to_owned());
-        }
         problems
     }
 }

@@ -42,6 +42,9 @@ pub enum MailConfigError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is a user without a password.
+    #[error("mail.username needs mail.password_file")]
+    NoPassword,
     /// The store is on a cluster, and there is no mail server.
     #[error("mail.host and mail.folder are empty: no link could reach an operator")]
     Nowhere,
@@ -93,6 +96,10 @@ impl Postman {
             MailTls::Tls => builder.tls(Tls::Wrapper(parameters(config)?)),
         };
         if !config.username.is_empty() {
+            // Looked at here: where roles are processes of their own, no other is told of the file.
+            if config.password_file.as_os_str().is_empty() {
+                return Err(MailConfigError::NoPassword);
+            }
             let password = read(&config.password_file)?;
             let password = String::from_utf8_lossy(&password).trim_end().to_owned();
             builder = builder.credentials(Credentials::new(config.username.clone(), password));

@@ -264,6 +264,7 @@ pub fn variables(dir: &Path, api_url: &str, more: &[(&str, &str)]) -> Variables 
         ("ANSHIN__CONSOLE__LISTEN", "127.0.0.1:0".to_owned()),
         ("ANSHIN__VENUES__LISTEN", "127.0.0.1:0".to_owned()),
         ("ANSHIN__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
+        ("ANSHIN__MAIL__FOLDER", path("mailbox")),
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
     let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

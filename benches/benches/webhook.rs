@@ -20,6 +20,7 @@ use schemas::{
     ids::VenueId,
     place_code::{Issue, PlaceCode, PlaceKeys},
     scan::Scan,
+    service::Service,
     time::EventTime,
     wire::WireRecord,
 };
@@ -112,6 +113,7 @@ fn whole(group: &mut BenchmarkGroup<'_, WallTime>, world: &World, at: EventTime,
         keys: &world.keys,
         places: &world.places,
         wrote: &world.wrote,
+        service: &Service::default(),
         now: at.plus(1_000),
         retention_days: 28,
     };

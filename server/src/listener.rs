@@ -49,6 +49,8 @@ pub struct Limits {
     /// A connection that was made or used so recently does not give way: its next request may be on
     /// its way.
     pub about_to_speak: Duration,
+    /// Whether handlers can ask who asks (`ConnectInfo`): it costs every request an allocation.
+    pub tells_peers: bool,
     /// After it was told to stop it takes connections for so long: whoever sends them here may not
     /// have seen yet that the process is not ready any more.
     pub linger: Duration,
@@ -61,6 +63,7 @@ impl From<&crate::config::Listener> for Limits {
             idle_timeout: Duration::from_millis(config.idle_timeout_ms),
             max_connections: config.max_connections,
             about_to_speak: ABOUT_TO_SPEAK,
+            tells_peers: false,
             linger: LINGER,
         }
     }
@@ -163,7 +166,9 @@ pub async fn serve(
                     return Ok((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, say).into_response());
                 }
                 let mut request = request.map(Body::new);
-                request.extensions_mut().insert(ConnectInfo(peer));
+                if limits.tells_peers {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                }
                 let response = router.oneshot(request).await;
                 Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
             }

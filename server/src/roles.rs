@@ -318,6 +318,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         let web = venues::web::Web::new(pages, site, deps, &work);
         let router = venues::web::router(Arc::clone(&web));
         tasks.spawn(async move { told("venues", web.run(ready, stop).await) });
+        let limits = Limits { tells_peers: true, ..limits };
         listeners.spawn(listener::serve(listener, router, limits, listen.clone()));
     }
     let budget = Duration::from_secs(config.shutdown.budget_seconds);

@@ -16,6 +16,7 @@ const SHORT: Limits = Limits {
     idle_timeout: Duration::from_millis(300),
     max_connections: 2,
     about_to_speak: Duration::from_millis(50),
+    tells_peers: false,
     linger: Duration::ZERO,
 };
 

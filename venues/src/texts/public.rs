@@ -1,7 +1,5 @@
 //! What the public pages share; their prose is in `templates/public`.
 
-use super::texts;
-
 texts! {
     navigation: "このサイトのページ", "この サイトの ページ", "Pages of this site";
     nav_about: "このサービスについて", "この サービスについて", "About this service";

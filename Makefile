@@ -111,6 +111,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/test-chart $(tested)/anshin
 	scripts/test-sdks $(tested)/anshin-load
 	scripts/test-pages $(tested)/anshin
+	scripts/test-flyers
 	$(breakable)
 	$(tested)/anshin-load crash
 	$(tested)/anshin-load mutants

@@ -8,9 +8,9 @@ use schemas::{
     service::ServiceState,
     time::EventTime,
 };
-use server::{Config, Role, backends, copy, keys, migrate, start, tools};
+use server::{Config, Role, backends, copy, flyers, keys, migrate, start, tools};
 use storage::{any::LogPlace, embedded::system_clock, rows::access};
-use venues::service::ServiceError;
+use venues::{flyer::Format, service::ServiceError};
 
 /// 安心みえるLINE: place-based check-in and exposure alerts on LINE.
 #[derive(Parser)]
@@ -115,6 +115,21 @@ enum Venues {
     Import {
         /// The file.
         file: PathBuf,
+    },
+    /// Makes flyers to print, one file for each facility and format; prints their names.
+    Flyers {
+        /// The directory for the files.
+        #[arg(long)]
+        out: PathBuf,
+        /// The id or the name of a facility; all if absent. Can be repeated.
+        #[arg(long)]
+        facility: Vec<String>,
+        /// a4, a5, b2, tent, stickers, staff-card, png, photo-2l or photo-l. Can be repeated.
+        #[arg(long, default_value = "a4")]
+        format: Vec<Format>,
+        /// Whom to ask about a flyer: printed at its foot. `[authority]` if absent.
+        #[arg(long)]
+        contact: Option<String>,
     },
     /// Re-issues the code of a venue; prints the new one.
     Reissue {
@@ -285,6 +300,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Venues { tool: Some(Venues::Import { file }) } => {
             Ok(tools::import_venues(&config, &file, &mut out).await?)
+        }
+        Command::Venues { tool: Some(Venues::Flyers { out: dir, facility, format, contact }) } => {
+            let wanted =
+                flyers::Wanted { out: dir, facilities: facility, formats: format, contact };
+            Ok(flyers::make(&config, &wanted, &mut out).await?)
         }
         Command::Venues { tool: Some(Venues::Reissue { venue, old_ends }) } => {
             let old_ends = match old_ends {

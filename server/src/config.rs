@@ -106,6 +106,10 @@ pub struct Line {
     pub bot_user_id: Secret,
     /// The account's id, or empty.
     pub account_id: String,
+    /// The account's name, or empty.
+    pub account_name: String,
+    /// A file with the account's picture, or empty.
+    pub account_icon_file: PathBuf,
     /// Where LINE's API is.
     pub api_url: String,
 }
@@ -256,8 +260,9 @@ impl Config {
         problems.extend(self.sending.check());
         problems.extend(self.receipts.check());
         problems.extend(self.friends.check());
-        if !self.line.account_id.is_empty() && !self.line.account_id.starts_with('@') {
-            problems.push("line.account_id must begin with @".to_owned());
+        let account = &self.line.account_id;
+        if !account.is_empty() && !venues::flyer::is_account_id(account) {
+            problems.push("line.account_id must be @ and letters, digits, . - _".to_owned());
         }
         if !allowed_api_url(&self.line.api_url) {
             problems.push("line.api_url must begin with https:// (http:// only for 127.0.0.0/8, [::1] and localhost)".to_owned());

@@ -12,6 +12,7 @@
 //! | [`migrate`] | topics and tables, made and checked |
 //! | [`copy`](mod@copy) | moves a data directory to a cluster |
 //! | [`tools`] | what the subcommands beside the roles do |
+//! | [`flyers`] | the subcommand that makes flyers |
 //!
 //! A process starts in this order: configuration, keys, log and store, addresses, roles, ready. It
 //! ends in this: not ready, listeners drain, roles drain, log and store close. A role that ends by
@@ -22,6 +23,7 @@ pub mod backends;
 pub mod config;
 pub mod copy;
 pub mod counts;
+pub mod flyers;
 pub mod keys;
 pub mod listener;
 pub mod migrate;

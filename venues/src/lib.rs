@@ -18,6 +18,7 @@
 //! | [`rooms_file`] | floors and rooms from a CSV file |
 //! | [`draft`] | what an operator has entered so far |
 //! | [`register`] | answers → a facility |
+//! | [`flyer`] | a venue and its code → PDF or PNG to print |
 //! | [`operator`] | links that are good once, and sessions |
 //! | [`outbox`], [`letter`], [`mail`] | mails wait in the store, in words, and leave |
 //! | [`limits`] | how often something may be asked for |
@@ -33,6 +34,7 @@ pub mod config;
 pub mod days;
 pub mod draft;
 pub mod fields;
+pub mod flyer;
 pub mod import;
 pub mod language;
 pub mod letter;

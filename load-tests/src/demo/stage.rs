@@ -257,6 +257,7 @@ pub fn variables(dir: &Path, api_url: &str, more: &[(&str, &str)]) -> Variables 
         ("ANSHIN__LINE__CHANNEL_SECRETS", channel.secret),
         ("ANSHIN__LINE__BOT_USER_ID", channel.bot_user_id),
         ("ANSHIN__LINE__ACCOUNT_ID", "@216ruabc".to_owned()),
+        ("ANSHIN__LINE__ACCOUNT_NAME", "安心みえるLINE".to_owned()),
         ("ANSHIN__LINE__API_URL", api_url.to_owned()),
         ("ANSHIN__KEYS__FILE", path("keys.json")),
         ("ANSHIN__KEYS__PLACES_FILE", path("places.json")),

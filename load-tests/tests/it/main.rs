@@ -5,6 +5,7 @@ mod cluster;
 mod copy;
 mod corpus;
 mod demo;
+mod flyers;
 mod platform;
 mod receipts;
 mod replay;

@@ -1,6 +1,8 @@
-//! Lists imported into a real registry; journeys through the pages.
+//! Lists imported into a real registry; journeys through the pages; flyers, printed and read.
+#![allow(clippy::print_stdout)]
 
 mod browser;
+mod flyers;
 mod journey;
 mod mail;
 

@@ -3,7 +3,7 @@
 {{- $values := .Values -}}
 {{- $name := include "anshin.fullname" . -}}
 {{- $sections := dict
-  "line" (dict "channel_id" $values.line.channelId "account_id" $values.line.accountId "bot_user_id" $values.line.botUserId)
+  "line" (dict "channel_id" $values.line.channelId "account_id" $values.line.accountId "account_name" $values.line.accountName "bot_user_id" $values.line.botUserId)
   "ingest" (dict "listen" "0.0.0.0:8080")
   "console" (dict "listen" "0.0.0.0:8081")
   "venues" (dict "listen" "0.0.0.0:8083")

@@ -25,6 +25,7 @@ use crate::{
     backends::{self, BackendError, Backends},
     config::{Config, ConfigError},
     counts::{self, Counts, SecretFile},
+    flyers,
     keys::{self, KeyError},
     listener::{self, BindError, Limits},
 };
@@ -194,6 +195,10 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         true => Some(postman(&config)?),
         false => None,
     };
+    let design = match has(Role::Venues) {
+        true => flyers::design(&config).map_err(|error| ConfigError(vec![format!("{error:#}")]))?,
+        false => None,
+    };
     let recorder = admin::recorder();
     let backends = backends::open(&config, clock.clone()).await?;
     let spool = match has(Role::Ingest) && !config.spool.dir.as_os_str().is_empty() {
@@ -310,6 +315,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
             store: store.clone(),
             places: Arc::clone(places),
             postman,
+            design,
             clock: clock.clone(),
         };
         let pages = &config.venues.limits;

@@ -23,6 +23,7 @@ macro_rules! texts {
 
 mod check;
 mod facility;
+mod flyers;
 mod frame;
 mod letters;
 mod mail;

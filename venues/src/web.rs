@@ -17,12 +17,14 @@
 //! | [`mail`] | the mail address, and the link that is sent there |
 //! | [`facility`], [`rooms`], [`rooms_file`] | the questions |
 //! | [`check`] | checking the answers, registering them, the end |
+//! | [`flyers`] | flyers of what was registered, to look at and to print |
 
 pub mod assets;
 pub mod browser;
 pub mod check;
 pub mod client;
 pub mod facility;
+pub mod flyers;
 pub mod form;
 pub mod frame;
 pub mod mail;
@@ -46,10 +48,11 @@ use storage::{Log, LogError, Store, follow::Follower};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::{browser::Browser, client::Network, frame::Trouble};
+use self::{browser::Browser, client::Network, flyers::Flyers, frame::Trouble};
 use crate::{
     config::{Authority, Config, Mail},
     draft::Drafts,
+    flyer::Design,
     limits::Limits,
     mail::Postman,
     operator::{Operator, Operators},
@@ -69,6 +72,8 @@ pub struct Deps<L, S> {
     pub places: Arc<ArcSwap<PlaceKeys>>,
     /// How mail leaves.
     pub postman: Postman,
+    /// What flyers have in common; nothing, and there are none, where the account isn't known.
+    pub design: Option<Design>,
     /// What time it is.
     pub clock: Arc<dyn Fn() -> EventTime + Send + Sync>,
 }
@@ -133,6 +138,7 @@ pub struct Web<L: Log, S> {
     pub(crate) drafts: Drafts<S>,
     pub(crate) outbox: Outbox<S>,
     pub(crate) limits: Limits,
+    pub(crate) flyers: Flyers,
 }
 
 impl<L: Log, S: Store> Web<L, S> {
@@ -143,7 +149,7 @@ impl<L: Log, S: Store> Web<L, S> {
         deps: Deps<L, S>,
         shutdown: &CancellationToken,
     ) -> Arc<Self> {
-        let Deps { log, store, places, postman, clock } = deps;
+        let Deps { log, store, places, postman, design, clock } = deps;
         let registry = Follower::start(log, shutdown);
         let operators = Arc::new(Operators::new(store.clone()));
         let sender = Sender { authority: site.authority.name.clone(), url: site.url.clone() };
@@ -159,6 +165,7 @@ impl<L: Log, S: Store> Web<L, S> {
             operators,
             outbox,
             limits: Limits::new(config),
+            flyers: Flyers::new(design),
         })
     }
 
@@ -209,6 +216,9 @@ pub fn router<L: Log, S: Store>(web: Arc<Web<L, S>>) -> Router {
         .route("/register/done", get(check::done::<L, S>))
         .route("/register/again", post(check::again::<L, S>))
         .route("/register/end", post(check::end::<L, S>))
+        .route("/flyers/{facility}", get(flyers::of_facility::<L, S>))
+        .route("/flyers/{facility}/{venue}", get(flyers::of_venue::<L, S>))
+        .route("/flyers/{facility}/files/{format}", get(flyers::file::<L, S>))
         .merge(public::routes::<L, S>());
     Router::new()
         .nest("/easy", pages.clone())

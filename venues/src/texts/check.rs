@@ -24,7 +24,7 @@ texts! {
     done_place: "場所", "場所（ばしょ）", "Place";
     done_code: "コード", "コード", "Code";
     done_next_title: "次にすること", "つぎに すること", "What to do next";
-    done_next_1: "入口やテーブルなど、来た人の目に入る場所にコードを掲示してください。", "来た 人が 見える ところに コードを はってください。", "Put the codes where visitors see them: at the entrance, on tables.";
+    done_next_1: "入口やテーブルなど、来た人の目に入る場所にコードを掲示してください。同じコードを何枚掲示してもかまいません。", "来た 人が 見える ところに コードを はってください。何枚（なんまい） はっても いいです。", "Put the codes where visitors see them: at the entrance, on tables. You may put up several copies of one code.";
     done_next_2: "フロアや部屋ごとに、その場所のコードを掲示してください。", "階や 部屋ごとに、その 場所の コードを はってください。", "Each floor and room has its own: put up the one that stands beside its name.";
     done_again: "別の施設を登録する", "ほかの お店を 登録する", "Register another place";
     done_again_hint: "種類・電話番号・フロアや部屋の名前を引き継いで始めます。", "同じ ところは 書かなくて いいです。", "Kind, phone number and the names of floors and rooms are taken over.";

@@ -15,6 +15,7 @@ use super::{
     Web,
     browser::Browser,
     facility::kind_name,
+    flyers,
     form::Form,
     frame::Trouble,
     page::{Page, html, see_other},
@@ -55,6 +56,7 @@ struct DonePage {
     page: Page,
     name: String,
     reference: String,
+    flyers: Option<String>,
     codes: Vec<(String, String)>,
     number: usize,
     pages: usize,
@@ -201,7 +203,9 @@ pub async fn done<L: Log, S: Store>(
         .collect();
     let page = Page::with_form(&web, &browser, Vec::new());
     let reference = draft.facility.to_string();
-    Ok(html(StatusCode::OK, &DonePage { page, name, reference, codes, number, pages }))
+    let flyers = web.flyers.can_be_made().then(|| page.to(&flyers::page_of(draft.facility)));
+    let done = DonePage { page, name, reference, flyers, codes, number, pages };
+    Ok(html(StatusCode::OK, &done))
 }
 
 /// Begins another registration with what branches have in common.

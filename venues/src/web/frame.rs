@@ -36,6 +36,8 @@ pub enum Trouble {
     TooLarge,
     /// The service does not run: nothing is registered.
     Closed,
+    /// No flyers can be made, for now.
+    Busy,
 }
 
 impl Trouble {
@@ -44,7 +46,9 @@ impl Trouble {
             Trouble::NotFound => StatusCode::NOT_FOUND,
             Trouble::Forbidden | Trouble::Expired => StatusCode::FORBIDDEN,
             Trouble::Slow => StatusCode::TOO_MANY_REQUESTS,
-            Trouble::Unavailable | Trouble::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            Trouble::Unavailable | Trouble::Closed | Trouble::Busy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Trouble::BadRequest => StatusCode::BAD_REQUEST,
             Trouble::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
@@ -71,6 +75,7 @@ impl Trouble {
             Trouble::BadRequest => (t.bad_request_title(), t.bad_request_text()),
             Trouble::TooLarge => (t.too_large_title(), t.too_large_text()),
             Trouble::Closed => (t.closed_title(), t.closed_text()),
+            Trouble::Busy => (t.busy_title(), t.busy_text()),
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
+    response::Response,
 };
 use schemas::{place_code::PlaceKeys, registry::Registry, time::EventTime};
 use storage::{
@@ -19,6 +20,7 @@ use tower::ServiceExt;
 use venues::{
     Config,
     config::{Authority, Mail},
+    flyer::{Account, Design},
     mail::Postman,
     web::{self, Deps, Site, Web},
 };
@@ -68,6 +70,7 @@ pub async fn pages_with(
         store: embedded.store(),
         places: Arc::clone(&places),
         postman,
+        design: Some(design()),
         clock,
     };
     let web = Web::new(&config, site, deps, &stop);
@@ -78,6 +81,12 @@ pub async fn pages_with(
     is_ready.wait_for(|ready| *ready).await.expect("it gets ready");
     let registry = Follower::start(embedded.log(), &stop);
     Pages { router, registry, places, mailbox, stop, _dir: dir }
+}
+
+/// What flyers have in common.
+fn design() -> Design {
+    let (id, name) = ("@anshin-test".to_owned(), "見本県 安心みえるLINE".to_owned());
+    Design { account: Account { id, name, icon: None }, languages: Vec::new(), contact: None }
 }
 
 /// What a browser got.
@@ -181,6 +190,23 @@ impl Browser {
     }
 
     pub async fn ask(&mut self, request: axum::http::request::Builder, body: Body) -> Shown {
+        let (parts, body) = self.answer(request, body).await.into_parts();
+        let bytes = to_bytes(body, 10 << 20).await.expect("a body");
+        assert!(bytes.len() <= 100 << 10, "a page of {} bytes", bytes.len());
+        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        Shown { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Downloads a file: its headers, and what is in it.
+    pub async fn file(&mut self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let (parts, body) = self.answer(Request::get(path), Body::empty()).await.into_parts();
+        let bytes = to_bytes(body, 100 << 20).await.expect("a body");
+        assert_eq!(parts.status, StatusCode::OK, "{path}: {}", String::from_utf8_lossy(&bytes));
+        (parts.headers, bytes.to_vec())
+    }
+
+    /// An answer whose body was not read yet.
+    pub async fn answer(&mut self, request: axum::http::request::Builder, body: Body) -> Response {
         let cookies: Vec<_> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let request = match cookies.is_empty() {
             true => request,
@@ -191,8 +217,7 @@ impl Browser {
         let method = request.method().clone();
         let path = request.uri().to_string();
         let response = self.router.clone().oneshot(request).await.expect("an answer");
-        let (parts, body) = response.into_parts();
-        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+        for cookie in response.headers().get_all(header::SET_COOKIE) {
             assert_ne!((&method, path.as_str()), (&Method::GET, "/static/style-2.css"));
             let cookie = cookie.to_str().expect("ASCII");
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite"), "{cookie}");
@@ -201,10 +226,7 @@ impl Browser {
             self.cookies.retain(|(known, _)| known != name);
             self.cookies.push((name.to_owned(), value.to_owned()));
         }
-        let bytes = to_bytes(body, 10 << 20).await.expect("a body");
-        assert!(bytes.len() <= 100 << 10, "{path}: a page of {} bytes", bytes.len());
-        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
-        Shown { status: parts.status, headers: parts.headers, text }
+        response
     }
 }
 

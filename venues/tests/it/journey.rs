@@ -10,7 +10,7 @@ fn config() -> Config {
     Config { prefecture: "神奈川県".to_owned(), ..Config::default() }
 }
 
-async fn registered(pages: &Pages, browser: &mut Browser, facility: &[(&str, &str)]) -> String {
+pub async fn registered(pages: &Pages, browser: &mut Browser, facility: &[(&str, &str)]) -> String {
     let answered = browser.fill("/register/facility", facility).await;
     assert_eq!(answered.is(303).location(), "/register/rooms");
     let rooms = browser.get("/register/rooms").await;

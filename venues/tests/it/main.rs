@@ -5,6 +5,7 @@ mod browser;
 mod flyers;
 mod journey;
 mod mail;
+mod print;
 
 use schemas::{
     place_code::{Found, Issue, PlaceKeys},

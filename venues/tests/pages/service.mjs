@@ -18,6 +18,7 @@ export async function start(binary) {
     ANSHIN__LINE__CHANNEL_ID: "1656000000",
     ANSHIN__LINE__CHANNEL_SECRETS: "8c570fa6dd201bb328f1c1eac23a96d8",
     ANSHIN__LINE__ACCOUNT_ID: "@216ruabc",
+    ANSHIN__LINE__ACCOUNT_NAME: "三重県 安心みえるLINE",
     // Nothing listens there.
     ANSHIN__LINE__API_URL: "http://127.0.0.1:9",
     ANSHIN__INGEST__LISTEN: "127.0.0.1:0",

@@ -142,13 +142,21 @@ pub(crate) fn delimiter(text: &str) -> u8 {
         .unwrap_or(b',')
 }
 
+/// A file as text, with one kind of line ends: of two bytes, the parser would count the second one to
+/// the next line, and name lines one too low.
 pub(crate) fn decode(file: &[u8]) -> Option<String> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-    if let Ok(text) = std::str::from_utf8(file) {
-        return Some(text.to_owned());
-    }
-    let (text, _, broken) = encoding_rs::SHIFT_JIS.decode(file);
-    (!broken).then(|| text.into_owned())
+    let text = match std::str::from_utf8(file) {
+        Ok(text) => text.into(),
+        Err(_) => {
+            let (text, _, broken) = encoding_rs::SHIFT_JIS.decode(file);
+            if broken {
+                return None;
+            }
+            text
+        }
+    };
+    Some(text.replace("\r\n", "\n"))
 }
 
 #[cfg(test)]

@@ -15,12 +15,15 @@ use load_tests::{
     platform::{Channel, Platform},
     verify,
 };
-use schemas::{time::EventTime, topic::Topic};
+use schemas::{ids::FacilityId, time::EventTime, topic::Topic};
 use serde_json::{Value as Json, json};
 use storage::{
-    Append, Cells, Log, Position, Query, Record, Store, Value,
+    Append, Cells, Log, Mutation, Position, Query, Record, Store, Value,
     embedded::{Embedded, EmbeddedConfig, system_clock},
-    rows::ALL_TABLES,
+    rows::{
+        ALL_TABLES, Row,
+        operators::{DraftRow, OperatorRow, OperatorTokenRow, OutboxRow},
+    },
     store::Order,
 };
 
@@ -121,6 +124,26 @@ async fn seen(console: SocketAddr, token: &str, jobs: &[oracle::Job]) -> Vec<(Js
     seen
 }
 
+/// A row of each table that only registrations write.
+fn operators() -> Vec<Mutation> {
+    let (at, address) = (system_clock()(), "tencho@example.jp".to_owned());
+    let operator = [7; 32];
+    let token = OperatorTokenRow {
+        token_hash: [8; 32],
+        purpose: "register".to_owned(),
+        address: address.clone(),
+        made_at: at,
+        expires_at: at,
+        used_at: None,
+    };
+    let draft = DraftRow { operator, saved_at: at, draft: "{}".to_owned() };
+    let facility = FacilityId::from_u64(1);
+    let of = OperatorRow { operator, facility, address, since: at };
+    let (letter, claim) = ("{}".to_owned(), String::new());
+    let mail = OutboxRow { queued_at: at, id: [9; 16], letter, claim };
+    vec![token.to_mutation(), draft.to_mutation(), of.to_mutation(), mail.to_mutation()]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_moves_to_a_cluster_with_all_that_is_in_it() {
     let (kafka, cql) = (server("ANSHIN_TEST_KAFKA"), server("ANSHIN_TEST_CQL"));
@@ -171,6 +194,7 @@ async fn a_directory_moves_to_a_cluster_with_all_that_is_in_it() {
 
     // What a copy that was cut off has left there is the beginning of what is here.
     let source = Embedded::open(&data, EmbeddedConfig::default()).await.expect("the directory");
+    source.store().write(operators().into()).await.expect("what a day without registrations lacks");
     let records = all_records(&source.log()).await.expect("records");
     let rows = rows(&source);
     source.close().await;

@@ -201,7 +201,7 @@ async fn a_scenario_is_written_as_a_trace_and_replayed_from_it() {
         r#"[[generator]]
            name = "storm"
            rate = [{ at = "0:00", per_second = 10 }, { at = "0:01", per_second = 10 }]
-           visitors = { first = 1, last = 50 }
+           visitors = { first = 1, last = 1_000_000 }
            kinds = { scan = 8, follow = 1, text = 1 }
            then = [{ kind = "redelivery", share = 1.0, after = ["0:00:01", "0:00:20"] }]"#,
     )
@@ -230,6 +230,7 @@ async fn a_scenario_is_written_as_a_trace_and_replayed_from_it() {
     let places: Vec<VenueId> =
         stage.places.iter().map(|(id, ..)| id.parse().expect("an id")).collect();
     let now = EventTime(stage.platform.clock.now()).hour();
+    let begun = tokio::time::Instant::now();
     loop {
         let mut rows = 0;
         for place in &places {
@@ -242,6 +243,7 @@ async fn a_scenario_is_written_as_a_trace_and_replayed_from_it() {
         if rows == scans {
             break;
         }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{rows} rows of {scans} scans");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stage.end().await.expect("it ends");

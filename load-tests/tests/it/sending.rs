@@ -4,11 +4,7 @@ use console::view::JobView;
 use load_tests::{
     demo::Stage,
     oracle::{Difference, Job},
-    platform::{
-        faults::Fault,
-        journal::{Journal, What},
-        webhooks::Event,
-    },
+    platform::{faults::Fault, journal::What, webhooks::Event},
     scenario::{self, Scenario, Size},
     verify::Record,
 };
@@ -320,25 +316,6 @@ async fn a_push_that_waits_for_its_turn_until_the_key_is_forgotten_is_not_sent()
         *counts.entry(&accepted.user).or_insert(0) += 1;
     }
     assert!(counts.values().all(|count| *count == 1), "somebody was told twice");
-    town.stage.end().await.expect("the roles end well");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whom_a_pause_of_a_day_kept_waiting_for_their_request_is_told_after_it() {
-    // At one request a second there is always one that is written down and waits for leave.
-    let town = Town::open_with(177, &[("ANSHIN__SENDING__CALLS_PER_SECOND", "1")]).await;
-    let friends = |journal: &Journal| {
-        journal.requests.iter().filter(|sent| sent.endpoint == "multicast").count()
-    };
-    let job = town.approve().await;
-    town.wait_for(&job, |_| friends(&town.stage.platform.journal.lock()) > 0).await;
-    assert_eq!(town.act(&job, "pause").await, StatusCode::OK);
-    town.wait_for(&job, paused).await;
-    town.stage.platform.clock.advance(25 * 3_600_000);
-    assert_eq!(town.act(&job, "resume").await, StatusCode::OK);
-    let view = town.wait_for(&job, completed).await;
-    assert_eq!(view.progress.undecided, 0, "{:?}", view.progress);
-    assert_eq!(town.differences(&job), []);
     town.stage.end().await.expect("the roles end well");
 }
 

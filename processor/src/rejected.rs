@@ -1,5 +1,10 @@
 //! List and replay what was rejected: the library behind `anshin rejected`.
 
+use std::{
+    collections::{HashSet, hash_map::RandomState},
+    hash::BuildHasher as _,
+};
+
 use schemas::{
     identity::Sealed,
     rejected::{Original, RejectCause, Rejected},
@@ -23,12 +28,15 @@ pub struct Listed {
 }
 
 /// Calls `each` with every rejected record there is now, oldest first; `None` for one that this
-/// version can't read.
+/// version can't read. Once with each: where an append was not answered in time, the same record
+/// comes again from the spool.
 async fn visit<L: Log>(
     log: &L,
     mut each: impl FnMut(Offset, Option<Rejected>),
 ) -> Result<(), LogError> {
     let bounds = log.bounds(Topic::Rejected).await?;
+    // By hash, for they may be large; its keys are random, so nobody can make two that agree.
+    let (hashes, mut seen) = (RandomState::new(), HashSet::new());
     for (partition, range) in Topic::Rejected.all_partitions().zip(bounds) {
         if range.is_empty() {
             continue;
@@ -38,6 +46,9 @@ async fn visit<L: Log>(
         while next < range.end {
             for record in reader.next().await? {
                 next = record.position.offset.next();
+                if !seen.insert(hashes.hash_one(&record.value)) {
+                    continue;
+                }
                 each(record.position.offset, Rejected::decode(&record.value).ok());
             }
         }

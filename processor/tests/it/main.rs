@@ -342,7 +342,8 @@ async fn what_was_rejected_is_listed_and_replayed() {
             value: good.value.clone(),
         },
     };
-    world.put(vec![append(&rejected)]).await;
+    // Appended twice: the first time was not answered, and the spool had it, too.
+    world.put(vec![append(&rejected), append(&rejected)]).await;
     let listed = processor::rejected::list(&world.log).await.expect("a list");
     let causes: Vec<_> = listed.iter().map(|listed| listed.cause).collect();
     assert_eq!(causes, [Some(RejectCause::UnknownVersion); 2]);

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Files that are being made or sent; whoever asks for one more is told to come again. With
-/// [`of_a_file`] it bounds what flyers take of the memory.
+/// `of_a_file` it bounds what flyers take of the memory.
 pub const FILES_AT_ONCE: usize = 8;
 
 /// Files that are being made. The others wait: webhooks may need the processors more.

@@ -8,9 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use schemas::{
     language::Language,
-    place_code::PlaceKeys,
     registry::{Facility, Registry},
-    time::EventTime,
 };
 use storage::{embedded::system_clock, follow::Follower};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +43,7 @@ pub async fn make(config: &Config, wanted: &Wanted, out: &mut impl Write) -> any
         .with_context(|| format!("{} can't be made", wanted.out.display()))?;
     let now = system_clock()();
     for facility in &facilities {
-        let posters = posters(facility, &places, now);
+        let posters = Poster::of(facility, &facility.venues, &places, now);
         for (part, posters) in posters.chunks(flyer::MAX_POSTERS).enumerate() {
             for format in &wanted.formats {
                 let file = write(&wanted.out, (facility, part), (posters, *format), &design)?;
@@ -99,17 +97,6 @@ async fn facilities(config: &Config, wanted: &[String]) -> anyhow::Result<Vec<Fa
     }
     let asked = |one: &Facility| wanted.is_empty() || wanted.iter().any(|name| is(one, name));
     Ok(all.into_iter().filter(asked).collect())
-}
-
-fn posters(facility: &Facility, places: &PlaceKeys, now: EventTime) -> Vec<Poster> {
-    let poster = |venue: &schemas::registry::Venue| Poster {
-        facility: facility.name.clone(),
-        venue: venue.name.clone(),
-        kind: facility.kind,
-        code: places.code(venue.id, venue.issue),
-        issued_at: now,
-    };
-    facility.venues.iter().map(poster).collect()
 }
 
 /// Writes a file; its name begins with the facility's id, so that no two are the same.

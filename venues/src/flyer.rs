@@ -31,7 +31,12 @@ mod words;
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use schemas::{language::Language, place_code::PlaceCode, registry::FacilityKind, time::EventTime};
+use schemas::{
+    language::Language,
+    place_code::{PlaceCode, PlaceKeys},
+    registry::{Facility, FacilityKind, Venue},
+    time::EventTime,
+};
 
 pub(crate) use self::link::encoded;
 pub use self::{
@@ -55,6 +60,25 @@ pub struct Poster {
     pub code: PlaceCode,
     /// Printed as the date of issue, in Japanese time.
     pub issued_at: EventTime,
+}
+
+impl Poster {
+    /// Of venues of a facility, as they are now.
+    pub fn of(
+        facility: &Facility,
+        venues: &[Venue],
+        places: &PlaceKeys,
+        now: EventTime,
+    ) -> Vec<Self> {
+        let poster = |venue: &Venue| Self {
+            facility: facility.name.clone(),
+            venue: venue.name.clone(),
+            kind: facility.kind,
+            code: places.code(venue.id, venue.issue),
+            issued_at: now,
+        };
+        venues.iter().map(poster).collect()
+    }
 }
 
 /// What all flyers of a prefecture have in common.

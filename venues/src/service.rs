@@ -1,10 +1,8 @@
 //! Set and show the state of the service.
 
-use std::time::Duration;
-
 use schemas::{
     registry::{Registry, RegistryRecord},
-    service::{Change, KNOWN_WITHIN_MS, LEAD_MS, ServiceState, TooSoon},
+    service::{Change, LEAD_MS, ServiceState, TooSoon},
     time::EventTime,
 };
 use storage::{Log, LogError, follow::Follower};
@@ -80,11 +78,6 @@ pub fn notice<L: Log>(registry: &Follower<L, Registry>, now: EventTime) -> Optio
         let reason = change.reason.clone();
         (!change.state.is_running()).then_some(Notice { state: change.state, reason })
     })
-}
-
-/// Whether [`notice`] is known to be current.
-pub fn is_current<L: Log>(registry: &Follower<L, Registry>) -> bool {
-    registry.fresh_within(Duration::from_millis(KNOWN_WITHIN_MS))
 }
 
 fn reason(text: &str) -> Result<Option<String>, ServiceError> {

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use schemas::{
     ids::FacilityId,
     registry::{Facility, Venue},
-    time::EventTime,
 };
 use serde::Deserialize;
 use storage::{
@@ -311,7 +310,7 @@ pub async fn file<L: Log, S: Store>(
             (venues, if last == 1 { venues[0].name.clone() } else { format!("{first}-{last}") })
         }
     };
-    let posters = posters(&web, (&facility, venues), (web.clock)());
+    let posters = Poster::of(&facility, venues, &web.places.load(), (web.clock)());
     let (media, bytes) = web.flyers.make(posters, format).await?;
     let name = flyer::names_of_file(&facility.name, &called, format);
     let kind = if asked.save.is_some() { "attachment" } else { "inline" };
@@ -326,20 +325,4 @@ pub async fn file<L: Log, S: Store>(
         (header::CONTENT_DISPOSITION, disposition),
     ];
     Ok((headers, bytes).into_response())
-}
-
-fn posters<L: Log, S: Store>(
-    web: &Web<L, S>,
-    (facility, venues): (&Facility, &[Venue]),
-    now: EventTime,
-) -> Vec<Poster> {
-    let places = web.places.load();
-    let poster = |venue: &Venue| Poster {
-        facility: facility.name.clone(),
-        venue: venue.name.clone(),
-        kind: facility.kind,
-        code: places.code(venue.id, venue.issue),
-        issued_at: now,
-    };
-    venues.iter().map(poster).collect()
 }

@@ -39,8 +39,15 @@ pub struct Faults {
     rng: StdRng,
     shares: HashMap<&'static str, Vec<(Fault, f64)>>,
     next: HashMap<&'static str, Vec<Fault>>,
+    /// How many requests to an endpoint have failed by chance, one after the other.
+    in_a_row: HashMap<&'static str, u32>,
     latency: Duration,
 }
+
+/// Chance makes no more requests to an endpoint fail one after the other, short of all of them: the
+/// product waits twice as long after each, so nine in a row, which a thousand requests do have, are
+/// minutes of nothing.
+const MOST_IN_A_ROW: u32 = 4;
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
@@ -48,6 +55,7 @@ impl Faults {
             rng: StdRng::seed_from_u64(seed),
             shares: HashMap::new(),
             next: HashMap::new(),
+            in_a_row: HashMap::new(),
             latency: Duration::ZERO,
         }
     }
@@ -79,14 +87,24 @@ impl Faults {
         if let Some(fault) = self.next.get_mut(endpoint).and_then(Vec::pop) {
             return (Some(fault), self.latency);
         }
-        let Some(shares) = self.shares.get(endpoint) else { return (None, self.latency) };
+        let Some((endpoint, shares)) = self.shares.get_key_value(endpoint) else {
+            return (None, self.latency);
+        };
         let mut point: f64 = self.rng.random();
+        let mut drawn = None;
         for (fault, share) in shares {
             if point < *share {
-                return (Some(*fault), self.latency);
+                drawn = Some(*fault);
+                break;
             }
             point -= share;
         }
-        (None, self.latency)
+        let all: f64 = shares.iter().map(|(_, share)| share).sum();
+        let in_a_row = self.in_a_row.entry(endpoint).or_default();
+        if drawn.is_some() && all < 1.0 && *in_a_row >= MOST_IN_A_ROW {
+            drawn = None;
+        }
+        *in_a_row = if drawn.is_some() { *in_a_row + 1 } else { 0 };
+        (drawn, self.latency)
     }
 }

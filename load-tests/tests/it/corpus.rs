@@ -245,8 +245,15 @@ async fn a_spool_of_every_version_is_drained() {
         let (stop, following) = (CancellationToken::new(), CancellationToken::new());
         let spools: Follower<_, Spools> = Follower::start(log.clone(), &following);
         announce(&spool, &spools).await.expect("announced");
-        stop.cancel();
-        let drained = drain(spool, log.clone(), spools, stop, Duration::from_secs(60)).await;
+        // Stopped only when it is empty: what is cut off in the middle is appended once more.
+        let mut waiting = spool.waiting();
+        let draining = drain(spool, log.clone(), spools, stop.clone(), Duration::from_secs(60));
+        let stopping = async {
+            let empty = waiting.wait_for(|waiting| waiting.frames == 0).await;
+            assert!(empty.is_ok(), "the spool ended before it was empty");
+            stop.cancel();
+        };
+        let (drained, ()) = tokio::join!(draining, stopping);
         drained.unwrap_or_else(|e| panic!("{}: {e}", corpus.version));
 
         let mut records = all_records(&log).await.expect("records");

@@ -40,7 +40,11 @@ impl Town {
     }
 
     async fn wait_for(&self, job: &Job, wished: impl FnMut(&JobView) -> bool) -> JobView {
-        self.stage.officials.wait_for(&job.id, wished).await.expect("the job gets there")
+        let waited = self.stage.officials.wait_for(&job.id, wished).await;
+        waited.unwrap_or_else(|error| {
+            let requests = &self.stage.platform.journal.lock().requests;
+            panic!("the job does not get there: {error}; LINE was asked: {requests:#?}")
+        })
     }
 
     async fn act(&self, job: &Job, action: &str) -> StatusCode {

@@ -13,7 +13,7 @@ use axum::{
 use storage::{Log, Store};
 use utoipa::OpenApi;
 
-use crate::{Console, Preview, jobs, problem::Problem};
+use crate::{Console, Preview, facilities, jobs, problem::Problem};
 
 /// A job's request has a few kilobytes; seven languages of 5,000 characters have 100.
 const MAX_BODY_BYTES: usize = 512 << 10;
@@ -27,7 +27,8 @@ const MAX_BODY_BYTES: usize = 512 << 10;
     paths(
         jobs::submit, jobs::list, jobs::preview, jobs::show, jobs::edit, jobs::approve,
         jobs::send_back, jobs::reject, jobs::pause, jobs::resume, jobs::cancel, jobs::decide,
-        jobs::plan_anyway, jobs::find_venues,
+        jobs::plan_anyway, jobs::find_venues, facilities::find, facilities::admit,
+        facilities::suspend, facilities::resume,
     ),
     modifiers(&Bearer),
     security(("token" = [])),
@@ -67,6 +68,10 @@ pub fn router<L: Log, S: Store, P: Preview>(console: Arc<Console<L, S, P>>) -> R
         .route(&job("decide"), post(jobs::decide::<L, S, P>))
         .route(&job("plan-anyway"), post(jobs::plan_anyway::<L, S, P>))
         .route("/api/v1/venues", get(jobs::find_venues::<L, S, P>))
+        .route("/api/v1/facilities", get(facilities::find::<L, S, P>))
+        .route("/api/v1/facilities/{id}/admit", post(facilities::admit::<L, S, P>))
+        .route("/api/v1/facilities/{id}/suspend", post(facilities::suspend::<L, S, P>))
+        .route("/api/v1/facilities/{id}/resume", post(facilities::resume::<L, S, P>))
         .with_state(console)
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
         .fallback(|| async { Problem::not_found() })

@@ -95,7 +95,7 @@ pub struct VenueQuery {
     pub cursor: Option<String>,
 }
 
-type Shared<L, S, P> = State<Arc<Console<L, S, P>>>;
+pub(crate) type Shared<L, S, P> = State<Arc<Console<L, S, P>>>;
 
 /// Submits a job.
 #[utoipa::path(
@@ -429,13 +429,18 @@ pub(crate) async fn find_venues<L: Log, S: Store, P: Preview>(
 ) -> Result<Json<VenuePage>, Problem> {
     auth::caller(&console.store, &headers).await?;
     let Query(query) = query.map_err(|error| Problem::unreadable("", error.body_text()))?;
-    let cursor = match query.cursor.as_deref() {
-        None | Some("") => 0,
-        Some(cursor) => {
-            cursor.parse().map_err(|_| Problem::unreadable("", "cursor が正しくありません。"))?
-        }
-    };
+    let cursor = cursor(query.cursor.as_deref())?;
     Ok(Json(console.registry.read(|registry| venues::search(registry, &query.query, cursor))))
+}
+
+/// Where a page begins.
+pub(crate) fn cursor(text: Option<&str>) -> Result<usize, Problem> {
+    match text {
+        None | Some("") => Ok(0),
+        Some(text) => {
+            text.parse().map_err(|_| Problem::unreadable("", "cursor が正しくありません。"))
+        }
+    }
 }
 
 /// Why a record did not count.
@@ -471,7 +476,7 @@ impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
             .map_err(Problem::invalid)
     }
 
-    async fn approver(&self, headers: &HeaderMap) -> Result<Actor, Problem> {
+    pub(crate) async fn approver(&self, headers: &HeaderMap) -> Result<Actor, Problem> {
         let caller: Caller = auth::caller(&self.store, headers).await?;
         caller.must_approve()?;
         Ok(caller.actor())
@@ -523,7 +528,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     }
 }
 
-fn reason(body: &[u8]) -> Result<String, Problem> {
+pub(crate) fn reason(body: &[u8]) -> Result<String, Problem> {
     let ReasonRequest { reason } = parse(body)?;
     if reason.trim().is_empty() || reason.chars().count() > MAX_REASON {
         let detail = format!("理由を{MAX_REASON}文字までで書いてください。");

@@ -13,6 +13,7 @@
 //! | [`validate`] | every problem of a submitted job at once |
 //! | [`preview`] | counts, and nothing else |
 //! | [`venues`] | search for places |
+//! | [`facilities`] | facilities found, admitted, suspended |
 //! | [`problem`] | errors as RFC 9457 problem details |
 //!
 //! What may follow what is decided by the state machine of `schemas::job` and by the order of the
@@ -32,6 +33,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod facilities;
 pub mod jobs;
 pub mod preview;
 pub mod problem;

@@ -42,6 +42,7 @@ pub fn search(registry: &Registry, query: &str, cursor: usize) -> VenuePage {
     let words: Vec<String> = query.split_whitespace().map(kana_letters).collect();
     let all = registry
         .facilities()
+        .filter(|facility| !facility.is_forgotten())
         .flat_map(|facility| facility.venues.iter().map(move |venue| (facility, venue)));
     let mut found = all
         .filter(|(facility, venue)| match id {
@@ -69,7 +70,7 @@ pub fn search(registry: &Registry, query: &str, cursor: usize) -> VenuePage {
 }
 
 /// Letters and digits; katakana as hiragana.
-fn kana_letters(text: &str) -> String {
+pub(crate) fn kana_letters(text: &str) -> String {
     let to_hiragana = |c: char| match c {
         'ァ'..='ヶ' => char::from_u32(u32::from(c) - 0x60).unwrap_or(c),
         _ => c,
@@ -81,9 +82,7 @@ fn kana_letters(text: &str) -> String {
 mod tests {
     use schemas::{
         ids::FacilityId,
-        place_code::Issue,
         registry::{Facility, FacilityKind, RegistryRecord, Venue},
-        time::EventTime,
     };
 
     use super::*;
@@ -93,21 +92,12 @@ mod tests {
         for (n, name) in ["カフェこもれび", "ﾎﾃﾙ Ｓｕｎ", "文化会館"].into_iter().enumerate()
         {
             let n = n as u64 + 1;
-            let venue = |floor: u64| Venue {
-                id: VenueId::from_u64(n * 1_000 + floor),
-                name: format!("{floor}階"),
-                issue: Issue(1),
-                retirements: Vec::new(),
+            let venue = |floor: u64| {
+                Venue::new(VenueId::from_u64(n * 1_000 + floor), &format!("{floor}階"))
             };
-            registry.apply(RegistryRecord::Facility(Facility {
-                id: FacilityId::from_u64(n),
-                name: name.to_owned(),
-                kind: FacilityKind::Other,
-                venues: (0..40).map(venue).collect(),
-                days: None,
-                details: None,
-                updated_at: EventTime(0),
-            }));
+            let (id, venues) = (FacilityId::from_u64(n), (0..40).map(venue).collect());
+            let facility = Facility::new(id, FacilityKind::Other, name, venues);
+            registry.apply(RegistryRecord::Facility(facility));
         }
         registry
     }

@@ -74,6 +74,8 @@ enum Said {
     Recorded { place: String, at: EventTime },
     Already { at: EventTime },
     Retired,
+    OnHold,
+    Trial { place: String },
     NotRecorded(ServiceState),
     Refused(CodeProblem),
     Erased,
@@ -269,6 +271,8 @@ fn scanned<L: Log, S: Store>(
     let said = match verdict {
         // Nothing was recorded, so nothing is remembered.
         Verdict::Retired => Said::Retired,
+        Verdict::OnHold => Said::OnHold,
+        Verdict::Trial => Said::Trial { place: place.unwrap_or_default() },
         Verdict::NotRunning(state) => Said::NotRecorded(state),
         Verdict::Counts => match memory.see(record.position.partition, &scan) {
             Redelivered => {

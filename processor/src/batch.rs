@@ -33,6 +33,10 @@ pub struct Batch {
     pub retired: usize,
     /// Scans that were made while the service did not run.
     pub not_running: usize,
+    /// Scans of facilities that were not admitted yet, or suspended.
+    pub on_hold: usize,
+    /// Scans by which operators tried out what they had printed.
+    pub trials: usize,
     /// Records that ask nothing of the store.
     pub nothing: usize,
 }
@@ -85,6 +89,14 @@ impl Batch {
                 self.not_running += 1;
                 return Ok(());
             }
+            Verdict::OnHold => {
+                self.on_hold += 1;
+                return Ok(());
+            }
+            Verdict::Trial => {
+                self.trials += 1;
+                return Ok(());
+            }
         }
         self.write(
             record,
@@ -106,7 +118,7 @@ impl Batch {
         let facility = match RegistryRecord::decode(&raw.value)? {
             RegistryRecord::Facility(facility) => facility,
             // Whoever needs it follows the topic.
-            RegistryRecord::Service(_) => {
+            RegistryRecord::Standing(_) | RegistryRecord::Service(_) => {
                 self.nothing += 1;
                 return Ok(());
             }

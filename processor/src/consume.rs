@@ -112,7 +112,16 @@ async fn write<L: Log, S: Store>(
     deps: &Deps<L, S>,
     shutdown: &CancellationToken,
 ) -> Result<Went, Error> {
-    let Batch { records: written, writes, mut rejected, retired, not_running, nothing } = batch;
+    let Batch {
+        records: written,
+        writes,
+        mut rejected,
+        retired,
+        not_running,
+        on_hold,
+        trials,
+        nothing,
+    } = batch;
     let stored = written.len();
     let Some(refused) = store(&written, writes.into(), &deps.store, shutdown).await? else {
         return Ok(Went::Stopped);
@@ -125,6 +134,8 @@ async fn write<L: Log, S: Store>(
     count("stored", stored - refused.len());
     count("retired", retired);
     count("not_running", not_running);
+    count("on_hold", on_hold);
+    count("trial", trials);
     count("nothing", nothing);
     rejected.extend(refused.into_iter().map(|place| (place, RejectCause::RefusedByStore)));
     reject(rejected, records, deps, shutdown).await

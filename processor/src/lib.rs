@@ -23,8 +23,9 @@
 //! | a record that can't be read | to `rejected`, with its cause and its bytes |
 //! | a commit refused after a rebalance | nothing: the new owner writes the same rows again |
 //!
-//! A scan is dropped, and counted, where its code was retired by then or the service did not run
-//! then; so scans wait while the registry can't be read to its end. Offsets are committed once every
+//! A scan is dropped, and counted, where by then its code was retired, its facility on hold or its
+//! print tried out, or the service did not run; so scans wait while the registry can't be read to its
+//! end. Offsets are committed once every
 //! record up to them is stored, rejected or dropped;
 //! writing a record twice makes the same row. It holds no keys.
 

@@ -4,7 +4,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Records taken in, by topic.
 pub const IN: &str = "processor_records_total";
-/// Records by what became of them: stored, retired, not_running, nothing.
+/// Records by what became of them: stored, retired, not_running, on_hold, trial, nothing.
 pub const OUT: &str = "processor_results_total";
 /// Records rejected, by cause.
 pub const REJECTED: &str = "processor_rejected_total";

@@ -115,6 +115,9 @@ enum Venues {
     Import {
         /// The file.
         file: PathBuf,
+        /// Says what it would do, and does nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Makes flyers to print, one file for each facility and format; prints their names.
     Flyers {
@@ -298,8 +301,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             backends.close().await;
             say(&token?)
         }
-        Command::Venues { tool: Some(Venues::Import { file }) } => {
-            Ok(tools::import_venues(&config, &file, &mut out).await?)
+        Command::Venues { tool: Some(Venues::Import { file, dry_run }) } => {
+            Ok(tools::import_venues(&config, &file, dry_run, &mut out).await?)
         }
         Command::Venues { tool: Some(Venues::Flyers { out: dir, facility, format, contact }) } => {
             let wanted =

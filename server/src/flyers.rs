@@ -28,7 +28,7 @@ pub struct Wanted {
     pub contact: Option<String>,
 }
 
-/// Makes one file for each facility and format, with all its venues; prints their names, and
+/// Makes one file for each facility and format, with all its venues whose codes count; prints their names, and
 /// the characters that could not be printed.
 pub async fn make(config: &Config, wanted: &Wanted, out: &mut impl Write) -> anyhow::Result<()> {
     let Some(mut design) = design(config)? else {
@@ -85,7 +85,15 @@ async fn facilities(config: &Config, wanted: &[String]) -> anyhow::Result<Vec<Fa
     let stop = CancellationToken::new();
     let registry: Follower<_, Registry> = Follower::start(backends.log.clone(), &stop);
     let caught_up = registry.caught_up().await;
-    let all: Vec<Facility> = registry.read(|registry| registry.facilities().cloned().collect());
+    let now = system_clock()();
+    let all: Vec<Facility> = registry.read(|registry| {
+        let counting = |facility: &Facility| Facility {
+            venues: registry.counting_venues(facility, now),
+            ..facility.clone()
+        };
+        let all = registry.facilities().filter(|facility| facility.removed.is_none());
+        all.map(counting).collect()
+    });
     stop.cancel();
     drop(registry);
     backends.close().await;

@@ -43,10 +43,12 @@ pub async fn create_token<S: Store>(
     Ok(token)
 }
 
-/// Imports a list of places; prints `venue_id,place_code,check_in_text`.
+/// Imports a list of places; prints `venue_id,place_code,check_in_text`, or, where nothing is to be
+/// done yet, what would be.
 pub async fn import_venues(
     config: &Config,
     file: &Path,
+    dry_run: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
@@ -61,6 +63,22 @@ pub async fn import_venues(
     let backends = backends::open_or_reach(config).await?;
     let stop = CancellationToken::new();
     let registry: Follower<_, Registry> = Follower::start(backends.log.clone(), &stop);
+    if dry_run {
+        let plan = venues::import::plan(&rows, &registry, now()).await;
+        stop.cancel();
+        drop(registry);
+        backends.close().await;
+        let plan = plan?;
+        writeln!(
+            out,
+            "{} rows: {} facilities and {} venues are new, {} venues are there already; nothing was imported",
+            rows.len(),
+            plan.new_facilities,
+            plan.new_venues,
+            rows.len() - plan.new_venues
+        )?;
+        return Ok(());
+    }
     let imported = venues::import::import(&rows, &registry, &places, now()).await;
     stop.cancel();
     drop(registry);
@@ -85,7 +103,7 @@ pub async fn reissue(
     let backends = backends::open_or_reach(config).await?;
     let stop = CancellationToken::new();
     let registry: Follower<_, Registry> = Follower::start(backends.log.clone(), &stop);
-    let issue = venues::codes::reissue(venue, old_ends, &registry, now()).await;
+    let issue = venues::changes::reissue_any(venue, old_ends, &registry, now()).await;
     stop.cancel();
     drop(registry);
     backends.close().await;

@@ -14,6 +14,8 @@ pub struct Config {
     pub prefecture: String,
     /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// Whether the codes of what is registered count only once an official has admitted it.
+    pub review: bool,
     /// Mails and registrations of one client in an hour.
     pub client_per_hour: u32,
     /// Mails to one address in an hour.
@@ -28,9 +30,10 @@ impl Default for Config {
             url: String::new(),
             prefecture: String::new(),
             trusted_proxies: Vec::new(),
+            review: false,
             client_per_hour: 60,
             address_per_hour: 5,
-            global_per_minute: 1_200,
+            global_per_minute: 3_000,
         }
     }
 }

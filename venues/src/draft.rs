@@ -2,7 +2,7 @@
 
 use schemas::{
     ids::{FacilityId, VenueId},
-    registry::{EventDays, FacilityKind},
+    registry::{Details, EventDays, Facility, FacilityKind, Venue},
     time::EventTime,
 };
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,46 @@ impl Draft {
         }
     }
 
+    /// What is known of a facility, as the pages ask for it.
+    pub fn of(facility: &Facility) -> Self {
+        let details = facility.details.clone();
+        let details = details.unwrap_or(Details {
+            kana: String::new(),
+            postcode: String::new(),
+            address: String::new(),
+            phone: String::new(),
+        });
+        let room = |venue: &Venue| Room { venue: venue.id, name: venue.name.clone() };
+        Self {
+            facility: facility.id,
+            name: facility.name.clone(),
+            kana: details.kana,
+            kind: Some(facility.kind),
+            postcode: details.postcode,
+            address: details.address,
+            phone: details.phone,
+            days: facility.days,
+            rooms: facility.open_venues().map(room).collect(),
+            registered_at: None,
+        }
+    }
+
+    /// A beginning with what branches of a business have in common.
+    pub fn branch_of(other: &Draft) -> Self {
+        let names = other.rooms.iter().map(|room| room.name.clone());
+        Self {
+            kind: other.kind,
+            phone: other.phone.clone(),
+            rooms: names.map(Room::new).collect(),
+            ..Self::new()
+        }
+    }
+
+    /// Whether somebody is in the middle of it.
+    pub fn is_under_way(&self) -> bool {
+        self.registered_at.is_none() && !self.name.is_empty()
+    }
+
     /// Whether the page about the facility was answered.
     pub fn has_facility(&self) -> bool {
         self.kind.is_some() && !self.name.is_empty()
@@ -144,6 +184,14 @@ impl<S: Store> Drafts<S> {
         // What a later version wrote differently is begun anew.
         let draft = row.as_ref().and_then(|row| serde_json::from_str(&row.draft).ok());
         Ok(Saved { draft: draft.unwrap_or_default(), row })
+    }
+
+    /// Deletes what was read.
+    pub async fn delete(&self, saved: &Saved) -> Result<(), StoreError> {
+        match &saved.row {
+            Some(row) => self.0.delete(vec![row.deletion()]).await,
+            None => Ok(()),
+        }
     }
 
     /// Saves a draft in the place of the one that was read.

@@ -24,6 +24,10 @@ pub enum About {
     Register,
     /// A facility was registered.
     Registered(FacilityId),
+    /// A link to change what was registered.
+    Manage,
+    /// A facility was removed.
+    Removed(FacilityId),
 }
 
 /// A mail in words.
@@ -40,7 +44,8 @@ impl About {
     pub const fn link(self) -> Option<Purpose> {
         match self {
             About::Register => Some(Purpose::Register),
-            About::Registered(_) => None,
+            About::Manage => Some(Purpose::Manage),
+            About::Registered(_) | About::Removed(_) => None,
         }
     }
 }
@@ -52,10 +57,12 @@ impl Letter {
         let (subject, text) = match self.about {
             About::Register => (t.letter_register_subject(), t.letter_register_text()),
             About::Registered(_) => (t.letter_registered_subject(), t.letter_registered_text()),
+            About::Manage => (t.letter_manage_subject(), t.letter_manage_text()),
+            About::Removed(_) => (t.letter_removed_subject(), t.letter_removed_text()),
         };
         let reference = match self.about {
-            About::Registered(facility) => facility.to_string(),
-            _ => String::new(),
+            About::Registered(facility) | About::Removed(facility) => facility.to_string(),
+            About::Register | About::Manage => String::new(),
         };
         let fill = |text: &str| {
             text.replace("{link}", url).replace("{reference}", &reference).replace("{n}", "\n")

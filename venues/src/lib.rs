@@ -11,7 +11,8 @@
 //! | [`names`] | names of facilities and venues: normalised, and free of tricks |
 //! | [`import`] | rows → facilities and venues; the same list twice makes nothing twice |
 //! | [`days`] | the days of an event, as people write them |
-//! | [`codes`] | retire and re-issue place codes |
+//! | [`changes`] | floors and rooms come and go, codes are retired and issued anew, places removed |
+//! | [`scans`] | how often places are scanned: numbers only |
 //! | [`service`] | set and show the state of the service |
 //! | [`web`] | the pages |
 //! | [`fields`], [`postcode`] | what operators type, normalised; towns by postcode |
@@ -29,7 +30,7 @@
 //! The `registry` topic is the truth: a change is a full snapshot of a facility, appended. The
 //! store's tables follow from it.
 
-pub mod codes;
+pub mod changes;
 pub mod config;
 pub mod days;
 pub mod draft;
@@ -47,6 +48,7 @@ pub mod outbox;
 pub mod postcode;
 pub mod register;
 pub mod rooms_file;
+pub mod scans;
 pub mod secret;
 pub mod service;
 mod texts;

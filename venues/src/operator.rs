@@ -21,6 +21,8 @@ pub const LINK_LASTS_MS: i64 = 24 * HOUR_MS;
 pub enum Purpose {
     /// A link: opens the registration.
     Register,
+    /// A link: opens what was registered, to change it.
+    Manage,
     /// A cookie: somebody who came by a link.
     Session,
 }
@@ -29,12 +31,14 @@ impl Purpose {
     const fn name(self) -> &'static str {
         match self {
             Purpose::Register => "register",
+            Purpose::Manage => "manage",
             Purpose::Session => "session",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Purpose::Register, Purpose::Session].into_iter().find(|p| p.name() == name)
+        let all = [Purpose::Register, Purpose::Manage, Purpose::Session];
+        all.into_iter().find(|purpose| purpose.name() == name)
     }
 }
 
@@ -58,7 +62,7 @@ pub enum LinkState {
     /// It can be opened.
     Good(Purpose),
     /// It was opened before.
-    Used,
+    Used(Purpose),
     /// It has ended.
     Expired,
     /// It is none of ours.
@@ -161,7 +165,7 @@ impl<S: Store> Operators<S> {
 fn state(row: &OperatorTokenRow, now: EventTime) -> LinkState {
     match Purpose::parse(&row.purpose) {
         None | Some(Purpose::Session) => LinkState::Unknown,
-        Some(_) if row.used_at.is_some() => LinkState::Used,
+        Some(purpose) if row.used_at.is_some() => LinkState::Used(purpose),
         Some(_) if row.expires_at <= now => LinkState::Expired,
         Some(purpose) => LinkState::Good(purpose),
     }

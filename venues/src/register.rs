@@ -1,7 +1,6 @@
 //! Answers → a facility in the registry.
 
 use schemas::{
-    place_code::Issue,
     registry::{Details, Facility, FacilityKind, Registry, RegistryRecord, Venue},
     time::EventTime,
 };
@@ -24,13 +23,14 @@ pub enum RegisterError {
     Log(#[from] LogError),
 }
 
-/// Registers a facility: its codes count from now on. Whose it is is written first, so that none is
-/// ever nobody's; the ids are the draft's, so the same answers twice are one facility.
+/// Registers a facility: its codes count from now on, or from when the prefecture has admitted it.
+/// Whose it is is written first, so that none is ever nobody's; the ids are the draft's, so the same
+/// answers twice are one facility.
 pub async fn register<L: Log, S: Store>(
     draft: &Draft,
     operator: &Operator,
     (registry, store): (&Follower<L, Registry>, &S),
-    now: EventTime,
+    (reviewed, now): (bool, EventTime),
 ) -> Result<(), RegisterError> {
     let row = OperatorRow {
         operator: operator.id,
@@ -39,7 +39,8 @@ pub async fn register<L: Log, S: Store>(
         since: now,
     };
     store.put(&[row]).await?;
-    registry.append(&RegistryRecord::Facility(facility(draft, now))).await?;
+    let facility = Facility { reviewed, ..facility(draft, now) };
+    registry.append(&RegistryRecord::Facility(facility)).await?;
     Ok(())
 }
 
@@ -47,29 +48,33 @@ pub async fn register<L: Log, S: Store>(
 pub fn facility(draft: &Draft, now: EventTime) -> Facility {
     let kind = draft.kind.unwrap_or(FacilityKind::Other);
     let venue = |room: &crate::draft::Room| Venue {
-        id: room.venue,
-        name: room.name.clone(),
-        issue: Issue(1),
-        retirements: Vec::new(),
+        since: Some(now),
+        ..Venue::new(room.venue, &room.name)
     };
-    Facility {
-        id: draft.facility,
-        name: draft.name.clone(),
-        kind,
-        venues: draft.rooms.iter().map(venue).collect(),
-        days: draft.days.filter(|_| kind == FacilityKind::Event),
-        details: Some(Details {
-            kana: draft.kana.clone(),
-            postcode: draft.postcode.clone(),
-            address: draft.address.clone(),
-            phone: draft.phone.clone(),
-        }),
-        updated_at: now,
-    }
+    let venues = draft.rooms.iter().map(venue).collect();
+    let mut facility = Facility::new(draft.facility, kind, &draft.name, venues);
+    describe(&mut facility, draft);
+    facility.updated_at = now;
+    facility
+}
+
+/// Puts the answers about a facility, not those about its rooms, in the place of those before.
+pub fn describe(facility: &mut Facility, draft: &Draft) {
+    facility.name.clone_from(&draft.name);
+    facility.kind = draft.kind.unwrap_or(facility.kind);
+    facility.days = draft.days.filter(|_| facility.kind == FacilityKind::Event);
+    facility.details = Some(Details {
+        kana: draft.kana.clone(),
+        postcode: draft.postcode.clone(),
+        address: draft.address.clone(),
+        phone: draft.phone.clone(),
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use schemas::place_code::Issue;
+
     use super::*;
     use crate::{days, draft::Room};
 

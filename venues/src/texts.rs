@@ -27,6 +27,7 @@ mod flyers;
 mod frame;
 mod letters;
 mod mail;
+mod manage;
 mod public;
 mod rooms;
 mod start;

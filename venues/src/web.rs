@@ -18,6 +18,7 @@
 //! | [`facility`], [`rooms`], [`rooms_file`] | the questions |
 //! | [`check`] | checking the answers, registering them, the end |
 //! | [`flyers`] | flyers of what was registered, to look at and to print |
+//! | [`manage`] | what was registered, to look at and to change |
 
 pub mod assets;
 pub mod browser;
@@ -28,13 +29,14 @@ pub mod flyers;
 pub mod form;
 pub mod frame;
 pub mod mail;
+pub mod manage;
 pub mod page;
 pub mod public;
 pub mod rooms;
 pub mod rooms_file;
 pub mod start;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -50,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{browser::Browser, client::Network, flyers::Flyers, frame::Trouble};
 use crate::{
+    changes,
     config::{Authority, Config, Mail},
     draft::Drafts,
     flyer::Design,
@@ -57,10 +60,14 @@ use crate::{
     mail::Postman,
     operator::{Operator, Operators},
     outbox::{Outbox, Post, Sender},
+    scans::Scans,
 };
 
 /// The largest body: a list of rooms as a file.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// How often facilities are looked for that were removed long ago.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What the pages work with.
 pub struct Deps<L, S> {
@@ -89,6 +96,8 @@ pub struct Site {
     pub account_id: String,
     /// For how long visits are kept.
     pub retention_days: u32,
+    /// Whether what is registered is looked at first.
+    pub review: bool,
     /// The sender of mails.
     pub mail_from: String,
     /// Their address, without a slash at its end.
@@ -110,6 +119,7 @@ impl Site {
             prefecture: config.prefecture.clone(),
             account_id: String::new(),
             retention_days: 28,
+            review: config.review,
             mail_from: mail.from.clone(),
             url,
             proxies: proxies.collect(),
@@ -139,6 +149,9 @@ pub struct Web<L: Log, S> {
     pub(crate) outbox: Outbox<S>,
     pub(crate) limits: Limits,
     pub(crate) flyers: Flyers,
+    pub(crate) scans: Scans<S>,
+    /// Held while a facility is changed.
+    pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
 impl<L: Log, S: Store> Web<L, S> {
@@ -158,6 +171,8 @@ impl<L: Log, S: Store> Web<L, S> {
         Arc::new(Self {
             site,
             drafts: Drafts(store.clone()),
+            scans: Scans::new(store.clone()),
+            changing: tokio::sync::Mutex::new(()),
             store,
             registry,
             places,
@@ -189,8 +204,25 @@ impl<L: Log, S: Store> Web<L, S> {
             () = shutdown.cancelled() => return Ok(()),
         }
         ready.send_replace(true);
-        self.outbox.run(shutdown).await;
+        tokio::join!(self.outbox.run(shutdown.clone()), self.forget_removed(shutdown));
         Ok(())
+    }
+
+    /// Forgets what was removed long ago, until `shutdown`.
+    async fn forget_removed(&self, shutdown: CancellationToken) {
+        let mut tick = tokio::time::interval(FORGET_EVERY);
+        let forgetting = async {
+            loop {
+                tick.tick().await;
+                let (days, now) = (self.site.retention_days, (self.clock)());
+                match changes::forget_removed(&self.registry, days, now).await {
+                    Ok(0) => {}
+                    Ok(forgotten) => tracing::info!(forgotten, "removed facilities are forgotten"),
+                    Err(error) => tracing::warn!(%error, "removed facilities can't be forgotten"),
+                }
+            }
+        };
+        shutdown.run_until_cancelled(forgetting).await;
     }
 }
 
@@ -219,6 +251,9 @@ pub fn router<L: Log, S: Store>(web: Arc<Web<L, S>>) -> Router {
         .route("/flyers/{facility}", get(flyers::of_facility::<L, S>))
         .route("/flyers/{facility}/{venue}", get(flyers::of_venue::<L, S>))
         .route("/flyers/{facility}/files/{format}", get(flyers::file::<L, S>))
+        .route("/manage/link", get(mail::ask_to_manage::<L, S>).post(mail::send_to_manage::<L, S>))
+        .route("/manage/link/sent", get(mail::sent::<L, S>))
+        .merge(manage::routes::<L, S>())
         .merge(public::routes::<L, S>());
     Router::new()
         .nest("/easy", pages.clone())

@@ -15,13 +15,13 @@ use http_body_util::BodyExt;
 use schemas::{
     ids::{FacilityId, VenueId},
     job::JobContent,
-    place_code::Issue,
-    registry::{Facility, FacilityKind, RegistryRecord, Venue},
+    registry::{Facility, FacilityKind, Registry, RegistryRecord, Venue},
     time::EventTime,
 };
 use serde_json::{Value, json};
 use storage::{
-    embedded::{Embedded, EmbeddedConfig},
+    embedded::{Embedded, EmbeddedConfig, EmbeddedLog},
+    follow::Follower,
     model::{Faults, ModelLog, ModelStore, Shares},
     rows::{
         TypedStore,
@@ -50,6 +50,7 @@ impl Preview for Nobody {
 /// Two consoles on one log; tokens are the names of who holds them.
 struct Api {
     routers: [Router; 2],
+    registry: Follower<EmbeddedLog, Registry>,
     _embedded: Embedded,
     _dir: tempfile::TempDir,
 }
@@ -76,24 +77,14 @@ async fn api() -> Api {
         let clock = Arc::new(move || now);
         Console::new(&embedded.log(), embedded.store(), Nobody, clock, &CancellationToken::new())
     });
-    let venue = |n, name: &str| Venue {
-        id: VenueId::from_u64(n),
-        name: name.to_owned(),
-        issue: Issue(1),
-        retirements: Vec::new(),
-    };
-    let facility = RegistryRecord::Facility(Facility {
-        id: FacilityId::from_u64(1),
-        name: "花月".to_owned(),
-        kind: FacilityKind::Restaurant,
-        venues: vec![venue(1, "本館"), venue(2, "Rose Hall")],
-        days: None,
-        details: None,
-        updated_at: now,
-    });
+    let venue = |n, name: &str| Venue::new(VenueId::from_u64(n), name);
+    let (id, venues) = (FacilityId::from_u64(1), vec![venue(1, "本館"), venue(2, "Rose Hall")]);
+    let facility = Facility::new(id, FacilityKind::Restaurant, "花月", venues);
+    let facility = RegistryRecord::Facility(Facility { updated_at: now, ..facility });
     consoles[0].registry.append(&facility).await.unwrap();
     consoles[1].registry.caught_up().await.unwrap();
-    Api { routers: consoles.map(console::router), _embedded: embedded, _dir: dir }
+    let registry = consoles[0].registry.clone();
+    Api { routers: consoles.map(console::router), registry, _embedded: embedded, _dir: dir }
 }
 
 const JOBS: &str = "/api/v1/exposure-jobs";
@@ -308,7 +299,7 @@ fn every_operation_is_documented_with_its_problems() {
         .values()
         .flat_map(|path| path.as_object().unwrap().values())
         .collect();
-    assert_eq!(operations.len(), 14);
+    assert_eq!(operations.len(), 18);
     for operation in operations {
         assert!(operation["responses"]["401"].is_object(), "{operation}");
     }
@@ -367,22 +358,10 @@ async fn an_unclear_append_is_503_and_repeating_it_makes_no_second_job() {
     store.put(&[row]).await.unwrap();
     let clock = Arc::new(move || now);
     let console = Console::new(&log, store, Nobody, clock, &CancellationToken::new());
-    let facility = RegistryRecord::Facility(Facility {
-        id: FacilityId::from_u64(1),
-        name: "花月".to_owned(),
-        kind: FacilityKind::Restaurant,
-        venues: [1, 2]
-            .map(|n| Venue {
-                id: VenueId::from_u64(n),
-                name: format!("{n}階"),
-                issue: Issue(1),
-                retirements: Vec::new(),
-            })
-            .to_vec(),
-        days: None,
-        details: None,
-        updated_at: now,
-    });
+    let venues = [1, 2].map(|n| Venue::new(VenueId::from_u64(n), &format!("{n}階"))).to_vec();
+    let id = FacilityId::from_u64(1);
+    let facility = Facility::new(id, FacilityKind::Restaurant, "花月", venues);
+    let facility = RegistryRecord::Facility(Facility { updated_at: now, ..facility });
     console.registry.append(&facility).await.unwrap();
     let router = console::router(Arc::clone(&console));
     let submit = async || send(&router, ("POST", JOBS), "dora", "k", request().to_string()).await;
@@ -394,4 +373,71 @@ async fn an_unclear_append_is_503_and_repeating_it_makes_no_second_job() {
     console.jobs.caught_up().await.unwrap();
     assert_eq!(submit().await.0, StatusCode::OK);
     assert_eq!(console.jobs.read(|jobs| jobs.iter().count()), 1);
+}
+
+const FACILITIES: &str = "/api/v1/facilities";
+
+#[tokio::test]
+async fn a_facility_is_suspended_and_resumed_by_those_who_may() {
+    let api = api().await;
+    let id = FacilityId::from_u64(1);
+    let suspend = format!("{FACILITIES}/{id}/suspend");
+    let resume = format!("{FACILITIES}/{id}/resume");
+    let reason = json!({"reason": "別の場所に貼られている"});
+    for token in ["dora", "robot"] {
+        assert_eq!(api.post(&suspend, token, reason.clone()).await.0, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(api.post(&suspend, "", reason.clone()).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(api.post(&suspend, "anna", json!({"reason": " "})).await.0, StatusCode::BAD_REQUEST);
+    let unknown = format!("{FACILITIES}/{}/suspend", FacilityId::from_u64(9));
+    assert_eq!(api.post(&unknown, "anna", reason.clone()).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(api.post(&resume, "anna", json!({})).await.1["code"], "not_suspended");
+
+    let (status, view) = api.post(&suspend, "anna", reason.clone()).await;
+    assert_eq!((status, &view["state"]), (StatusCode::OK, &json!("suspended")), "{view}");
+    assert_eq!(view["reason"], "別の場所に貼られている");
+    let (status, problem) = api.post(&suspend, "berta", reason).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("already_suspended")));
+    let found = |state: &str| format!("{FACILITIES}?state={state}&query=%E8%8A%B1%E6%9C%88");
+    let get = async |path: String, token: &str| {
+        send(&api.routers[0], ("GET", &path), token, "", String::new()).await
+    };
+    let (_, page) = get(found("suspended"), "dora").await;
+    assert_eq!(page["facilities"][0]["facility"], id.to_string());
+    assert_eq!(page["facilities"][0]["venues"], 2);
+    assert_eq!(get(found("open"), "dora").await.1["facilities"], json!([]));
+    // Operators' phone numbers are not for other systems.
+    assert_eq!(get(found("suspended"), "robot").await.0, StatusCode::FORBIDDEN);
+
+    let (status, view) = api.post(&resume, "berta", json!({})).await;
+    assert_eq!((status, &view["state"]), (StatusCode::OK, &json!("open")));
+    assert_eq!(get(found("suspended"), "dora").await.1["facilities"], json!([]));
+}
+
+#[tokio::test]
+async fn a_reviewed_facility_is_admitted_once() {
+    let api = api().await;
+    let id = FacilityId::from_u64(2);
+    let venues = vec![Venue::new(VenueId::from_u64(9), "1階")];
+    let facility = Facility::new(id, FacilityKind::Shop, "新しい店", venues);
+    let record = RegistryRecord::Facility(Facility { reviewed: true, ..facility });
+    api.registry.append(&record).await.unwrap();
+    let get = async |state: &str| {
+        let path = format!("{FACILITIES}?state={state}");
+        send(&api.routers[0], ("GET", &path), "dora", "", String::new()).await.1
+    };
+    // A console follows the registry a moment behind; whoever decides is current.
+    let admit = format!("{FACILITIES}/{id}/admit");
+    let (status, view) = api.post(&admit, "anna", json!({})).await;
+    assert_eq!((status, &view["state"]), (StatusCode::OK, &json!("open")), "{view}");
+    let (status, problem) = api.post(&admit, "berta", json!({})).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("already_admitted")));
+    assert_eq!(get("awaiting").await["facilities"], json!([]));
+    assert_eq!(get("open").await["facilities"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        send(&api.routers[0], ("GET", &format!("{FACILITIES}?x=1")), "dora", "", String::new())
+            .await
+            .0,
+        StatusCode::BAD_REQUEST
+    );
 }

@@ -7,7 +7,7 @@ use schemas::{
     job::{Actor, Decision, JobEvent, JobRecord, PauseCause},
     language::Language,
     place_code::CodeProblem,
-    registry::{FacilityKind, RegistryRecord},
+    registry::{FacilityKind, RegistryRecord, Venue},
     rejected::{Original, RejectCause, Rejected},
     scan::Scan,
     sending::Way,
@@ -93,6 +93,7 @@ names! {
     }
     REGISTRY registry_record(RegistryRecord) {
         RegistryRecord::Facility(_) => "registry: facility",
+        RegistryRecord::Standing(_) => "registry: standing",
         RegistryRecord::Service(_) => "registry: service",
     }
     ORIGINALS original(Original) {
@@ -228,6 +229,18 @@ pub(super) fn of_registry(record: &RegistryRecord) -> Vec<String> {
     let mut kinds = vec![registry_record(record)];
     let place = match record {
         RegistryRecord::Facility(place) => place,
+        RegistryRecord::Standing(standing) => {
+            if standing.admitted.is_some() {
+                kinds.push("registry: admitted".to_owned());
+            }
+            if standing.suspensions.iter().any(|suspension| suspension.until.is_none()) {
+                kinds.push("registry: suspended".to_owned());
+            }
+            if standing.suspensions.iter().any(|suspension| suspension.until.is_some()) {
+                kinds.push("registry: was suspended".to_owned());
+            }
+            return kinds;
+        }
         RegistryRecord::Service(state) => {
             kinds.extend(state.changes().iter().map(|change| service(change.state)));
             if state.changes().iter().any(|change| change.reason.is_some()) {
@@ -243,8 +256,18 @@ pub(super) fn of_registry(record: &RegistryRecord) -> Vec<String> {
     if place.venues.iter().any(|venue| !venue.retirements.is_empty()) {
         kinds.push("registry: with a retired issue".to_owned());
     }
-    if place.details.is_some() {
-        kinds.push("registry: with details".to_owned());
+    let venue = |has: fn(&Venue) -> bool| place.venues.iter().any(has);
+    for (is_so, kind) in [
+        (place.details.is_some(), "with details"),
+        (place.reviewed, "reviewed"),
+        (place.removed.is_some(), "removed"),
+        (venue(|venue| venue.since.is_some()), "with a venue of known age"),
+        (venue(|venue| venue.trial.is_some()), "with a trial"),
+        (venue(|venue| venue.removed.is_some()), "with a removed venue"),
+    ] {
+        if is_so {
+            kinds.push(format!("registry: {kind}"));
+        }
     }
     kinds
 }

@@ -9,7 +9,10 @@ use schemas::{
     job::{Actor, ChunkRef, Decision, JobContent, JobEvent, JobRecord, JobVenue, PauseCause, hex},
     language::Language,
     place_code::{CodeProblem, Issue},
-    registry::{Details, EventDays, Facility, FacilityKind, RegistryRecord, Retirement, Venue},
+    registry::{
+        Details, EventDays, Facility, FacilityKind, RegistryRecord, Retirement, Standing,
+        Suspension, Trial, Venue,
+    },
     rejected::{Original, RejectCause, Rejected, WEBHOOK_CONTEXT},
     scan::{ReplyToken, Scan},
     sending::{ChunkNumber, ChunkTotals, Path, PlanCounts, Recipient, Way},
@@ -55,6 +58,8 @@ pub(super) fn records(keys: &KeyRing, now: EventTime) -> anyhow::Result<Vec<Appe
         append(&JobRecord { id: RecordId(Uuid::from_u128(n)), job: JOB, at: now, event })
     }));
     all.push(append(&facility(now)));
+    all.push(append(&removed_facility(now)));
+    all.push(append(&standing(now)));
     all.push(append(&event(now)?));
     all.push(append(&service(now)?));
     all.extend(rejected(keys, now)?.iter().map(append));
@@ -185,18 +190,44 @@ fn events() -> anyhow::Result<Vec<JobEvent>> {
 }
 
 fn facility(at: EventTime) -> RegistryRecord {
+    let venue = Venue {
+        issue: Issue(2),
+        retirements: vec![Retirement { issue: Issue(1), from: at }],
+        ..Venue::new(VenueId::from_u64(VENUE), "2階")
+    };
+    let id = FacilityId::from_u64(VENUE + 1);
     RegistryRecord::Facility(Facility {
-        id: FacilityId::from_u64(VENUE + 1),
-        name: "津文化会館".to_owned(),
-        kind: FacilityKind::Hall,
-        venues: vec![Venue {
-            id: VenueId::from_u64(VENUE),
-            name: "2階".to_owned(),
-            issue: Issue(2),
-            retirements: vec![Retirement { issue: Issue(1), from: at }],
-        }],
-        days: None,
-        details: None,
+        updated_at: at,
+        ..Facility::new(id, FacilityKind::Hall, "津文化会館", vec![venue])
+    })
+}
+
+/// A facility that its operator has changed much, and then removed.
+fn removed_facility(at: EventTime) -> RegistryRecord {
+    let venue =
+        |n, name| Venue { since: Some(at), ..Venue::new(VenueId::from_u64(VENUE + n), name) };
+    let trial = Trial { from: at, until: at.plus(3_600_000) };
+    let venues = vec![
+        Venue { trial: Some(trial), ..venue(3, "1階") },
+        Venue { removed: Some(at), ..venue(4, "2階") },
+    ];
+    let id = FacilityId::from_u64(VENUE + 3);
+    RegistryRecord::Facility(Facility {
+        reviewed: true,
+        removed: Some(at),
+        updated_at: at,
+        ..Facility::new(id, FacilityKind::Shop, "カフェこもれび", venues)
+    })
+}
+
+/// What the prefecture decided about it.
+fn standing(at: EventTime) -> RegistryRecord {
+    let suspension =
+        |until| Suspension { from: at, until, reason: "現地を確認します".to_owned() };
+    RegistryRecord::Standing(Standing {
+        facility: FacilityId::from_u64(VENUE + 3),
+        admitted: Some(at),
+        suspensions: vec![suspension(Some(at.plus(3_600_000))), suspension(None)],
         updated_at: at,
     })
 }
@@ -212,11 +243,8 @@ fn service(at: EventTime) -> anyhow::Result<RegistryRecord> {
 }
 
 fn event(at: EventTime) -> anyhow::Result<RegistryRecord> {
+    let id = FacilityId::from_u64(VENUE + 2);
     Ok(RegistryRecord::Facility(Facility {
-        id: FacilityId::from_u64(VENUE + 2),
-        name: "みなと祭り".to_owned(),
-        kind: FacilityKind::Event,
-        venues: Vec::new(),
         days: Some(EventDays::new(at.day_in_japan(), at.day_in_japan().next())?),
         details: Some(Details {
             kana: "ミナトマツリ".to_owned(),
@@ -225,6 +253,7 @@ fn event(at: EventTime) -> anyhow::Result<RegistryRecord> {
             phone: "0451234567".to_owned(),
         }),
         updated_at: at,
+        ..Facility::new(id, FacilityKind::Event, "みなと祭り", Vec::new())
     }))
 }
 

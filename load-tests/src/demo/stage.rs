@@ -281,7 +281,7 @@ pub(crate) async fn import(
     let file = dir.join("list.csv");
     std::fs::write(&file, day.csv())?;
     let mut printed = Vec::new();
-    server::tools::import_venues(config, &file, &mut printed).await?;
+    server::tools::import_venues(config, &file, false, &mut printed).await?;
     std::fs::write(dir.join("venues.csv"), &printed)?;
     Ok(String::from_utf8(printed)?)
 }

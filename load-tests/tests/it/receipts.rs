@@ -9,14 +9,22 @@ use load_tests::{
     replay::check_in_texts,
     scenario::{self, Scenario, Size},
 };
+use reqwest::Method;
 use schemas::{
     ids::VenueId,
     place_code::{Issue, PlaceKeys},
+    registry::{Facility, Registry},
     service::{LEAD_MS, ServiceState},
     time::EventTime,
 };
-use storage::rows::{TypedStore, visits::ScanRow};
+use serde_json::{Value, json};
+use storage::{
+    follow::Follower,
+    rows::{TypedStore, visits::ScanRow},
+};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use venues::changes;
 
 const TOWN: Size = Size { facilities: 2, venues: 4, visitors: 10, scans: 1 };
 /// A friend from before, and somebody who is none.
@@ -151,5 +159,63 @@ async fn every_answer_that_a_visitor_can_get() {
     }
     assert!(!stored(3, suspended).await && !stored(1, resumed - 1).await);
     assert!(town.stage.platform.journal.lock().violations.is_empty());
+    town.stage.end().await.expect("the roles end well");
+}
+
+/// Officials suspend a facility; an operator tries out a print. Nothing is recorded then, and that is
+/// what is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_on_hold_and_a_print_that_is_tried_out() {
+    let town = Town::open().await;
+    let officials = &town.stage.officials;
+    let venue: VenueId = town.stage.places[0].0.parse().expect("an id");
+    let path = format!("/api/v1/venues?query={venue}");
+    let found = officials.call(&officials.drafter, Method::GET, &path, None).await;
+    let (_, found) = found.expect("an answer");
+    let facility = found["venues"][0]["facility_id"].as_str().expect("an id").to_owned();
+    let decide = async |what: &str, body: Option<&Value>| {
+        let path = format!("/api/v1/facilities/{facility}/{what}");
+        let answer = officials.call(&officials.approver, Method::POST, &path, body).await;
+        assert_eq!(answer.expect("an answer").0, 200, "{what}");
+    };
+    decide("suspend", Some(&json!({"reason": "別の場所に貼られている"}))).await;
+    let held = town.now();
+    let told = town.says(STRANGER, held, &town.texts[0]).await;
+    assert!(told.contains("使用を停止しています") && told.contains("記録していません"), "{told}");
+    decide("resume", None).await;
+    let counted = town.now();
+    let told = town.says(STRANGER, counted, &town.texts[0]).await;
+    assert!(told.contains("来店を記録しました。"), "{told}");
+
+    // As the operators' pages do it, but earlier, so that the trial has begun.
+    let config = load_tests::demo::config(town.dir.path(), "http://127.0.0.1:9", &[]);
+    let backends = server::backends::open_or_reach(&config.expect("a configuration")).await;
+    let backends = backends.expect("the data directory");
+    let stop = CancellationToken::new();
+    let registry: Follower<_, Registry> = Follower::start(backends.log.clone(), &stop);
+    let (id, asked) = (facility.parse().expect("an id"), EventTime(counted).plus(-LEAD_MS));
+    let try_out = |facility: &mut Facility| changes::try_out(facility, venue, asked);
+    let now = EventTime(town.now());
+    changes::change(&registry, id, now, try_out).await.expect("changed");
+    stop.cancel();
+    drop(registry);
+    backends.close().await;
+    let tried = town.now();
+    let told = town.says(STRANGER, tried, &town.texts[0]).await;
+    let place = "津食堂みなと 1階";
+    assert!(told.starts_with("テスト成功") && told.contains(place), "{told}");
+    assert!(told.contains("来店を記録しません"), "{told}");
+    let ended = counted + changes::TRIAL_LASTS_MS;
+    let told = town.says(STRANGER, ended, &town.texts[0]).await;
+    assert!(told.contains("来店を記録しました。"), "{told}");
+
+    let stored = async |at: i64| {
+        let rows = town.stage.store().all::<ScanRow>(&(venue, EventTime(at).hour())).await;
+        rows.expect("rows").iter().any(|row| row.scanned_at == EventTime(at))
+    };
+    while !(stored(counted).await && stored(ended).await) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!stored(held).await && !stored(tried).await);
     town.stage.end().await.expect("the roles end well");
 }

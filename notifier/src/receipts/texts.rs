@@ -15,6 +15,8 @@ pub(super) fn text(said: &Said, language: Language) -> String {
         Said::Recorded { place, at } => recorded(place, *at, language),
         Said::Already { at } => already(*at, language),
         Said::Retired => retired(language).to_owned(),
+        Said::OnHold => on_hold(language).to_owned(),
+        Said::Trial { place } => trial(place, language),
         Said::NotRecorded(state) => not_recorded(*state, language),
         Said::Refused(CodeProblem::Forged) => forged(language).to_owned(),
         Said::Refused(CodeProblem::UnknownKeyVersion) => foreign(language).to_owned(),
@@ -81,6 +83,68 @@ fn retired(language: Language) -> &'static str {
             "Mã QR này không còn được sử dụng. Chưa có gì được ghi lại. Vui lòng hỏi nhân viên mã mới."
         }
     }
+}
+
+fn on_hold(language: Language) -> &'static str {
+    match language {
+        Japanese => {
+            "この施設のQRコードは、現在、県が使用を停止しています。今回の来店は記録していません。この来店についてのお知らせは届きません。"
+        }
+        EasyJapanese => {
+            "この お店の QRコードは 今 使えません（県が 止めています）。ここに 来たことは 記録して いません。お知らせは 来ません。"
+        }
+        English => {
+            "The prefecture has put this place's QR code on hold. Your visit was NOT recorded. You will get no notice about it."
+        }
+        Chinese => {
+            "县方目前已停用该场所的二维码。您此次到访未作记录,今后也不会收到与此次到访有关的通知。"
+        }
+        Korean => {
+            "현재 현에서 이 시설의 QR 코드 사용을 중지했습니다. 이번 방문은 기록되지 않았으며, 이번 방문에 관한 알림은 오지 않습니다."
+        }
+        Portuguese => {
+            "A província suspendeu o código QR deste local. A sua visita NÃO foi registada. Não receberá avisos sobre ela."
+        }
+        Vietnamese => {
+            "Tỉnh hiện đã tạm dừng mã QR của địa điểm này. Lượt ghé thăm này KHÔNG được ghi lại. Bạn sẽ không nhận thông báo về lượt này."
+        }
+    }
+}
+
+/// Mostly for whoever has just printed a flyer; a visitor who comes by meanwhile has to know that
+/// nothing was recorded.
+fn trial(place: &str, language: Language) -> String {
+    let (can, not) = match language {
+        Japanese => (
+            "テスト成功: このQRコードは正しく読み取れます。",
+            "施設の方が印刷を試している間（1時間以内）は、来店を記録しません。お客様は、後でもう一度読み取ってください。",
+        ),
+        EasyJapanese => (
+            "テスト できました: この QRコードは 読めます。",
+            "お店の 人が ためしている 間（1時間まで）は 記録しません。お客さんは あとで もう一度 読んでください。",
+        ),
+        English => (
+            "Test successful: this QR code can be read.",
+            "While the staff try out their print (up to an hour), visits are NOT recorded. Visitors, please scan again later.",
+        ),
+        Chinese => (
+            "测试成功:此二维码可以正常读取。",
+            "店方测试打印件期间(1小时以内)不记录到访。顾客请稍后再次扫描。",
+        ),
+        Korean => (
+            "테스트 성공: 이 QR 코드는 정상적으로 읽힙니다.",
+            "시설에서 인쇄물을 시험하는 동안(1시간 이내)은 방문이 기록되지 않습니다. 손님은 나중에 다시 읽어 주세요.",
+        ),
+        Portuguese => (
+            "Teste bem-sucedido: este código QR pode ser lido.",
+            "Enquanto o pessoal testa a impressão (até uma hora), as visitas NÃO são registadas. Visitantes, leiam o código mais tarde.",
+        ),
+        Vietnamese => (
+            "Thử thành công: mã QR này đọc được.",
+            "Trong khi nhân viên thử bản in (tối đa một giờ), lượt ghé thăm KHÔNG được ghi lại. Khách vui lòng quét lại sau.",
+        ),
+    };
+    format!("{can}\n{place}\n{not}")
 }
 
 /// That the service does not run, and what follows: first of all that nothing was recorded.
@@ -238,6 +302,8 @@ mod tests {
             Said::Recorded { place: "文化会館 1階".to_owned(), at },
             Said::Already { at },
             Said::Retired,
+            Said::OnHold,
+            Said::Trial { place: "文化会館 1階".to_owned() },
             Said::NotRecorded(ServiceState::Preparing),
             Said::NotRecorded(ServiceState::Suspended),
             Said::NotRecorded(ServiceState::Ended),

@@ -16,7 +16,10 @@ use schemas::{
     identity::{Pseudonym, SealedId, VisitorId},
     ids::{EventId, FacilityId, MessageHash, VenueId},
     place_code::Issue,
-    registry::{Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue},
+    registry::{
+        Facility, FacilityKind, Registry, RegistryRecord, Retirement, Standing, Suspension, Trial,
+        Venue,
+    },
     rejected::{Original, RejectCause, Rejected},
     scan::Scan,
     service::{Change, LEAD_MS, Service, ServiceState},
@@ -72,19 +75,12 @@ fn visitor(n: u8, action: VisitorAction) -> VisitorRecord {
 
 fn facility() -> RegistryRecord {
     let retirements = vec![Retirement { issue: Issue(1), from: EventTime(0) }];
+    let venue =
+        Venue { issue: Issue(2), retirements, ..Venue::new(VenueId::from_u64(RETIRED), "1階") };
+    let id = FacilityId::from_u64(1);
     RegistryRecord::Facility(Facility {
-        id: FacilityId::from_u64(1),
-        name: "食堂みなと".to_owned(),
-        kind: FacilityKind::Restaurant,
-        venues: vec![Venue {
-            id: VenueId::from_u64(RETIRED),
-            name: "1階".to_owned(),
-            issue: Issue(2),
-            retirements,
-        }],
-        days: None,
-        details: None,
         updated_at: EventTime(1),
+        ..Facility::new(id, FacilityKind::Restaurant, "食堂みなと", vec![venue])
     })
 }
 
@@ -262,6 +258,49 @@ async fn what_was_scanned_while_the_service_did_not_run_makes_no_row() {
         assert_eq!(world.stored().await, wanted);
         assert!(world.rejected().await.is_empty());
     }
+}
+
+/// The same for a facility that was suspended, and a print that was tried out.
+#[tokio::test]
+async fn what_was_scanned_on_hold_or_on_trial_makes_no_row() {
+    // Scans 2, 12, … 92 are of the one, 1, 11, … 91 of the other.
+    let [held, tried] = [scan(2), scan(1)];
+    let from = |first: &Scan, ms| first.scanned_at.plus(ms);
+    let suspension = Suspension {
+        from: from(&held, 20),
+        until: Some(from(&held, 60)),
+        reason: "確認中".to_owned(),
+    };
+    let trial = Trial { from: from(&tried, 30), until: from(&tried, 50) };
+    let place = |id, venue| {
+        let facility =
+            Facility::new(FacilityId::from_u64(id), FacilityKind::Shop, "店", vec![venue]);
+        RegistryRecord::Facility(facility)
+    };
+    let standing = Standing {
+        suspensions: vec![suspension.clone()],
+        ..Standing::new(FacilityId::from_u64(7))
+    };
+    let counts = |scan: &Scan| {
+        let on_hold = (suspension.from..from(&held, 60)).contains(&scan.scanned_at);
+        let held_back = scan.venue == held.venue && on_hold;
+        let tried_out = scan.venue == tried.venue && trial.has(scan.scanned_at);
+        !held_back && !tried_out
+    };
+    let wanted: BTreeSet<_> = (0..100)
+        .map(scan)
+        .filter(counts)
+        .map(|scan| (scan.venue.as_u64(), scan.scanned_at.0))
+        .collect();
+    assert_eq!(wanted.len(), 94);
+    let world = World::new(9);
+    world.put(vec![append(&place(7, Venue::new(held.venue, "1階")))]).await;
+    let venue = Venue { trial: Some(trial), ..Venue::new(tried.venue, "2階") };
+    world.put(vec![append(&place(8, venue))]).await;
+    world.put(vec![append(&RegistryRecord::Standing(standing))]).await;
+    world.put((0..100).map(|n| append(&scan(n))).collect()).await;
+    world.run_until_done().await;
+    assert_eq!(world.stored().await, wanted);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use schemas::{
     language::Language,
     place_code::{CodeProblem, Issue},
     registry::{
-        Details, EventDays, Facility, FacilityKind, Registry, RegistryRecord, Retirement, Venue,
-        Verdict,
+        Details, EventDays, Facility, FacilityKind, Registry, RegistryRecord, Retirement, Standing,
+        Suspension, Trial, Venue, Verdict,
     },
     rejected::{Original, RejectCause, Rejected},
     scan::{ReplyToken, Scan},
@@ -123,7 +123,9 @@ prop_compose! {
         name in "\\PC{0,50}",
         issue: u8,
         retirements in prop::collection::vec((any::<u8>(), time()), 0..3),
+        times in prop::array::uniform3(prop::option::of(time())),
     ) -> Venue {
+        let [since, tried, removed] = times;
         Venue {
             id: VenueId::from_u64(id),
             name,
@@ -132,6 +134,9 @@ prop_compose! {
                 .into_iter()
                 .map(|(issue, from)| Retirement { issue: Issue(issue), from })
                 .collect(),
+            since,
+            trial: tried.map(|from| Trial { from, until: from.plus(3_600_000) }),
+            removed,
         }
     }
 }
@@ -155,6 +160,8 @@ prop_compose! {
         venues in prop::collection::vec(venue(), 0..5),
         days in prop::option::of((0..40_000_i64, 0..40_i64)),
         details in prop::option::of(details()),
+        reviewed: bool,
+        removed in prop::option::of(time()),
         updated_at in time(),
     ) -> RegistryRecord {
         let id = FacilityId::from_u64(id);
@@ -162,7 +169,26 @@ prop_compose! {
         let days = days.and_then(|(day_one, more)| {
             EventDays::new(day(day_one), day(day_one + more)).ok()
         });
-        RegistryRecord::Facility(Facility { id, name, kind, venues, days, details, updated_at })
+        RegistryRecord::Facility(Facility {
+            id, name, kind, venues, days, details, reviewed, removed, updated_at,
+        })
+    }
+}
+
+prop_compose! {
+    fn standing()(
+        id in 0..FacilityId::COUNT,
+        admitted in prop::option::of(time()),
+        suspensions in prop::collection::vec((time(), prop::option::of(time()), "\\PC{0,50}"), 0..3),
+        updated_at in time(),
+    ) -> RegistryRecord {
+        let suspension = |(from, until, reason)| Suspension { from, until, reason };
+        RegistryRecord::Standing(Standing {
+            facility: FacilityId::from_u64(id),
+            admitted,
+            suspensions: suspensions.into_iter().map(suspension).collect(),
+            updated_at,
+        })
     }
 }
 
@@ -237,7 +263,7 @@ proptest! {
     /// The registry is what the latest snapshot of each facility says, and nothing else.
     #[test]
     fn the_latest_snapshot_counts(
-        records in prop::collection::vec(prop_oneof![facility(), service()], 1..6),
+        records in prop::collection::vec(prop_oneof![facility(), standing(), service()], 1..6),
     ) {
         let mut registry = Registry::default();
         for record in &records {
@@ -249,7 +275,7 @@ proptest! {
                 .rev()
                 .filter_map(|record| match record {
                     RegistryRecord::Facility(facility) => Some(facility),
-                    RegistryRecord::Service(_) => None,
+                    RegistryRecord::Standing(_) | RegistryRecord::Service(_) => None,
                 })
                 .find(|record| record.id == facility.id);
             prop_assert_eq!(Some(facility), latest);
@@ -278,22 +304,13 @@ fn a_facility_without_days_reads_and_is_written_as_before() {
 #[test]
 fn an_events_codes_end_a_day_after_its_last() {
     let day = |text: &str| text.parse().expect("a day");
-    let venue = Venue {
-        id: VenueId::from_u64(1),
-        name: String::new(),
-        issue: Issue(1),
-        retirements: Vec::new(),
-    };
+    let venue = Venue::new(VenueId::from_u64(1), "");
     let days = EventDays::new(day("2026-11-02"), day("2026-11-03"));
     let mut registry = Registry::default();
+    let id = FacilityId::from_u64(1);
     registry.apply(RegistryRecord::Facility(Facility {
-        id: FacilityId::from_u64(1),
-        name: String::new(),
-        kind: FacilityKind::Event,
-        venues: vec![venue],
         days: Some(days.expect("in order")),
-        details: None,
-        updated_at: EventTime(0),
+        ..Facility::new(id, FacilityKind::Event, "", vec![venue])
     }));
     let verdict = |text: &str| {
         let at = EventTime::parse_rfc3339(text).expect("a time");
@@ -307,22 +324,10 @@ fn an_events_codes_end_a_day_after_its_last() {
 
 #[test]
 fn a_snapshot_without_a_venue_takes_it_away() {
-    let venue = |id| Venue {
-        id: VenueId::from_u64(id),
-        name: String::new(),
-        issue: Issue(1),
-        retirements: Vec::new(),
-    };
+    let venue = |id| Venue::new(VenueId::from_u64(id), "");
     let snapshot = |venues| {
-        RegistryRecord::Facility(Facility {
-            id: FacilityId::from_u64(1),
-            name: String::new(),
-            kind: FacilityKind::Shop,
-            venues,
-            days: None,
-            details: None,
-            updated_at: EventTime(0),
-        })
+        let id = FacilityId::from_u64(1);
+        RegistryRecord::Facility(Facility::new(id, FacilityKind::Shop, "", venues))
     };
     let mut registry = Registry::default();
     registry.apply(snapshot(vec![venue(1), venue(2)]));
@@ -334,9 +339,45 @@ fn a_snapshot_without_a_venue_takes_it_away() {
 #[test]
 fn a_retired_issue_counts_up_to_its_retirement() {
     let retirements = vec![Retirement { issue: Issue(1), from: EventTime(100) }];
-    let venue =
-        Venue { id: VenueId::from_u64(1), name: String::new(), issue: Issue(2), retirements };
+    let venue = Venue { issue: Issue(2), retirements, ..Venue::new(VenueId::from_u64(1), "") };
     assert!(venue.accepts(Issue(1), EventTime(99)));
     assert!(!venue.accepts(Issue(1), EventTime(100)));
     assert!(venue.accepts(Issue(2), EventTime(100)));
+}
+
+/// Whatever keeps a place from counting keeps it from and until event times, so that a scan is judged
+/// by when it was sent.
+#[test]
+fn what_keeps_a_place_from_counting() {
+    let (id, at) = (FacilityId::from_u64(1), EventTime);
+    let mut venue = Venue::new(VenueId::from_u64(1), "1階");
+    venue.trial = Some(Trial { from: at(50), until: at(60) });
+    let mut facility = Facility::new(id, FacilityKind::Shop, "店", vec![venue]);
+    facility.reviewed = true;
+    let mut registry = Registry::default();
+    registry.apply(RegistryRecord::Facility(facility.clone()));
+    let verdict = |registry: &Registry, t| registry.verdict(VenueId::from_u64(1), Issue(1), at(t));
+    assert_eq!(verdict(&registry, 55), Verdict::OnHold);
+    let mut standing = Standing { admitted: Some(at(10)), ..Standing::new(id) };
+    let suspension =
+        |from, until: Option<i64>| Suspension { from, until: until.map(at), reason: String::new() };
+    standing.suspensions = vec![suspension(at(20), Some(30)), suspension(at(80), None)];
+    registry.apply(RegistryRecord::Standing(standing));
+    for (t, wanted) in [
+        (9, Verdict::OnHold),
+        (10, Verdict::Counts),
+        (20, Verdict::OnHold),
+        (30, Verdict::Counts),
+        (50, Verdict::Trial),
+        (60, Verdict::Counts),
+        (80, Verdict::OnHold),
+    ] {
+        assert_eq!(verdict(&registry, t), wanted, "{t}");
+    }
+    facility.removed = Some(at(70));
+    registry.apply(RegistryRecord::Facility(facility.clone()));
+    assert_eq!(verdict(&registry, 69), Verdict::Counts);
+    assert_eq!(verdict(&registry, 70), Verdict::Retired);
+    assert_eq!(facility.open_venues().count(), 0);
+    assert!(!facility.is_forgotten());
 }

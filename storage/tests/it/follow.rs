@@ -82,15 +82,8 @@ async fn dropping_the_last_follower_ends_it() {
     let log = ModelLog::new(Faults::new(1));
     let stop = CancellationToken::new();
     let follower: Follower<_, Registry> = Follower::start(log.clone(), &stop);
-    let facility = Facility {
-        id: FacilityId::from_u64(1),
-        name: "文化会館".to_owned(),
-        kind: FacilityKind::Hall,
-        venues: Vec::new(),
-        days: None,
-        details: None,
-        updated_at: EventTime(0),
-    };
+    let id = FacilityId::from_u64(1);
+    let facility = Facility::new(id, FacilityKind::Hall, "文化会館", Vec::new());
     follower.append(&RegistryRecord::Facility(facility)).await.expect("appended");
     assert_eq!(follower.read(|registry| registry.facilities().count()), 1);
     drop(follower);

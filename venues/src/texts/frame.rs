@@ -1,7 +1,7 @@
 //! What stands on every page.
 
 texts! {
-    service_name: "安心みえるLINE 施設の登録", "あんしん みえる LINE お店（みせ）の登録（とうろく）", "Anshin LINE: registration of places";
+    service_name: "安心みえるLINE 施設の登録", "あんしん みえる LINE お店（みせ）の登録（とうろく）", "Anshin LINE: registration";
     skip_to_main: "本文へ進む", "本文（ほんぶん）へ", "Skip to main content";
     language_switch: "言語", "ことば", "Language";
     error_prefix: "エラー: ", "エラー: ", "Error: ";

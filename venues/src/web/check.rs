@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use schemas::registry::FacilityKind;
+use schemas::registry::{Facility, FacilityKind, Venue};
 use storage::{Log, Store};
 
 use super::{
@@ -18,11 +18,12 @@ use super::{
     flyers,
     form::Form,
     frame::Trouble,
+    manage,
     page::{Page, html, see_other},
     rooms::{ROOMS_OF_A_PAGE, Which, pages},
 };
 use crate::{
-    draft::{Draft, Room},
+    draft::Draft,
     fields::show_postcode,
     language::PageLanguage,
     letter::{About, Letter},
@@ -57,6 +58,10 @@ struct DonePage {
     name: String,
     reference: String,
     flyers: Option<String>,
+    /// The page to change it.
+    manage: String,
+    /// Whether the prefecture looks at it first.
+    awaiting: bool,
     codes: Vec<(String, String)>,
     number: usize,
     pages: usize,
@@ -102,6 +107,7 @@ fn notices<L: Log, S: Store>(web: &Web<L, S>, draft: &Draft, t: PageLanguage) ->
     }
     let same = |text: &str| text.replace(' ', "");
     let twice = web.registry.read(|registry| {
+        // What was removed has no details.
         registry.facilities().any(|facility| {
             let details = facility.details.as_ref();
             facility.id != draft.facility
@@ -169,7 +175,8 @@ pub async fn answer<L: Log, S: Store>(
         return Err(Trouble::Slow);
     }
     let now = (web.clock)();
-    register::register(&saved.draft, &operator, (&web.registry, &web.store), now).await?;
+    let on = (&web.registry, &web.store);
+    register::register(&saved.draft, &operator, on, (web.site.review, now)).await?;
     saved.draft.registered_at = Some(now);
     web.drafts.save(&operator.id, &saved, now).await?;
     let about = About::Registered(saved.draft.facility);
@@ -193,7 +200,15 @@ pub async fn done<L: Log, S: Store>(
         return Ok(see_other(&browser.language.path(draft.next_page())));
     }
     let facility = web.registry.read(|registry| registry.facility(draft.facility).cloned());
-    let (name, venues) = facility.map_or((draft.name, Vec::new()), |f| (f.name, f.venues));
+    let now = (web.clock)();
+    let awaiting = facility.as_ref().is_some_and(|facility| {
+        web.registry.read(|registry| registry.is_awaiting_admission(facility, now))
+    });
+    let printable = facility.as_ref().is_some_and(|f| !web.printable(f).is_empty());
+    let venues =
+        facility.as_ref().filter(|_| !awaiting).into_iter().flat_map(Facility::open_venues);
+    let venues: Vec<Venue> = venues.cloned().collect();
+    let name = facility.map_or(draft.name, |facility| facility.name);
     let pages = pages(venues.len());
     let number = which.page.unwrap_or(1).clamp(1, pages);
     let places = web.places.load();
@@ -203,8 +218,9 @@ pub async fn done<L: Log, S: Store>(
         .collect();
     let page = Page::with_form(&web, &browser, Vec::new());
     let reference = draft.facility.to_string();
-    let flyers = web.flyers.can_be_made().then(|| page.to(&flyers::page_of(draft.facility)));
-    let done = DonePage { page, name, reference, flyers, codes, number, pages };
+    let flyers = printable.then(|| page.to(&flyers::page_of(draft.facility)));
+    let manage = page.to(&manage::page_of(draft.facility));
+    let done = DonePage { page, name, reference, flyers, manage, awaiting, codes, number, pages };
     Ok(html(StatusCode::OK, &done))
 }
 
@@ -217,11 +233,7 @@ pub async fn again<L: Log, S: Store>(
     let operator = web.operator(&browser).await?;
     let mut saved = web.drafts.read(&operator.id).await?;
     if saved.draft.registered_at.is_some() {
-        let before = std::mem::take(&mut saved.draft);
-        saved.draft.kind = before.kind;
-        saved.draft.phone = before.phone;
-        let names = before.rooms.into_iter().map(|room| room.name);
-        saved.draft.rooms = names.map(Room::new).collect();
+        saved.draft = Draft::branch_of(&saved.draft);
         web.drafts.save(&operator.id, &saved, (web.clock)()).await?;
     }
     Ok(see_other(&browser.language.path(saved.draft.next_page())))

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
-use schemas::registry::{EventDays, FacilityKind};
+use schemas::{
+    registry::{EventDays, FacilityKind},
+    time::EventTime,
+};
 use storage::{
     Log, Store,
     rows::{TypedStore, operators::OperatorRow},
@@ -27,27 +30,51 @@ use crate::{
     postcode,
 };
 
+/// What a page of questions is part of: registering, or changing what was registered.
+pub(super) struct Around {
+    /// The step of registration; empty where it is none.
+    pub(super) step: &'static str,
+    /// The title of the page about the facility.
+    pub(super) title: &'static str,
+    /// Where answers go.
+    pub(super) action: String,
+    /// The words of the button.
+    pub(super) button: &'static str,
+    /// What leads back.
+    pub(super) back: Option<String>,
+}
+
+/// What stands beside the questions.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Names of what the operator has registered already.
+    already: Vec<String>,
+    /// Whether the address was filled in.
+    looked_up: bool,
+}
+
 #[derive(Template)]
 #[template(path = "facility.html")]
 struct FacilityPage {
     page: Page,
+    around: Around,
     answers: Answers,
     kinds: Vec<Choice>,
-    already: Vec<String>,
-    looked_up: bool,
+    beside: Beside,
 }
 
 #[derive(Template)]
 #[template(path = "days.html")]
 struct DaysPage {
     page: Page,
+    around: Around,
     first: String,
     last: String,
 }
 
 /// As typed, or as saved.
 #[derive(Clone, Debug, Default)]
-struct Answers {
+pub(super) struct Answers {
     name: String,
     kana: String,
     kind: String,
@@ -85,7 +112,7 @@ pub(super) fn name_problem(error: NameError, t: PageLanguage, missing: &'static 
 }
 
 impl Answers {
-    fn saved(draft: &Draft) -> Self {
+    pub(super) fn saved(draft: &Draft) -> Self {
         Self {
             name: draft.name.clone(),
             kana: draft.kana.clone(),
@@ -186,8 +213,85 @@ async fn registered<L: Log, S: Store>(
     let rows = web.store.all::<OperatorRow>(&operator.id).await?;
     Ok(web.registry.read(|registry| {
         let known = rows.iter().filter_map(|row| registry.facility(row.facility));
+        let known = known.filter(|facility| facility.removed.is_none());
         known.map(|facility| facility.name.clone()).collect()
     }))
+}
+
+/// Takes what was typed into a draft, or looks up the postcode. What stands beside the questions,
+/// where they are to be shown once more.
+pub(super) fn taken(
+    form: &Form,
+    draft: &mut Draft,
+    t: PageLanguage,
+) -> (Answers, Vec<FieldError>, Option<Beside>) {
+    let mut answers = Answers::typed(form);
+    if form.get("do") == "look-up" {
+        let errors: Vec<_> = answers.look_up(t).into_iter().collect();
+        let beside = Beside { looked_up: errors.is_empty(), ..Beside::default() };
+        return (answers, errors, Some(beside));
+    }
+    let errors = answers.check(draft, t);
+    let again = (!errors.is_empty()).then(Beside::default);
+    (answers, errors, again)
+}
+
+/// Shows the questions about a facility.
+pub(super) fn shown(page: Page, around: Around, answers: Answers, beside: Beside) -> Response {
+    let choice = |kind: FacilityKind| Choice { name: kind.name(), label: kind_name(kind, page.t) };
+    let kinds = FacilityKind::ALL.map(choice).into_iter().collect();
+    let status = match page.errors.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    html(status, &FacilityPage { page, around, answers, kinds, beside })
+}
+
+/// Shows the question about an event's days.
+pub(super) fn shown_days(
+    status: StatusCode,
+    page: Page,
+    around: Around,
+    (first, last): (String, String),
+) -> Response {
+    html(status, &DaysPage { page, around, first, last })
+}
+
+/// An event's days as typed, or everything that is wrong with them.
+pub(super) fn days_of(
+    form: &Form,
+    now: EventTime,
+    t: PageLanguage,
+) -> Result<EventDays, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let mut read = |field: &str| match days::day(form.get(field)) {
+        Ok(day) => Some(day),
+        Err(_) => {
+            let text = match form.get(field).trim().is_empty() {
+                true => t.error_day_missing(),
+                false => t.error_day_form(),
+            };
+            errors.push(FieldError { field: field.to_owned(), text: text.to_owned() });
+            None
+        }
+    };
+    let (Some(first), Some(last)) = (read("first"), read("last")) else { return Err(errors) };
+    let wrong = match EventDays::new(first, last) {
+        Err(_) => t.error_day_order(),
+        Ok(_) if last < now.day_in_japan() => t.error_day_past(),
+        Ok(days) => return Ok(days),
+    };
+    Err(vec![FieldError { field: "last".to_owned(), text: wrong.to_owned() }])
+}
+
+fn registering(page: &Page, asks: &str) -> Around {
+    Around {
+        step: page.t.step_facility(),
+        title: page.t.facility_title(),
+        action: page.to(&format!("/register/{asks}")),
+        button: page.t.next_button(),
+        back: (asks == "days").then(|| page.to("/register/facility")),
+    }
 }
 
 /// Asks.
@@ -201,20 +305,9 @@ pub async fn ask<L: Log, S: Store>(
         return Ok(see_other(&browser.language.path("/register/done")));
     }
     let page = Page::with_form(&web, &browser, Vec::new());
-    let already = registered(&web, &operator).await?;
-    Ok(shown(page, StatusCode::OK, Answers::saved(&saved.draft), already, false))
-}
-
-fn shown(
-    page: Page,
-    status: StatusCode,
-    answers: Answers,
-    already: Vec<String>,
-    looked_up: bool,
-) -> Response {
-    let choice = |kind: FacilityKind| Choice { name: kind.name(), label: kind_name(kind, page.t) };
-    let kinds = FacilityKind::ALL.map(choice).into_iter().collect();
-    html(status, &FacilityPage { page, answers, kinds, already, looked_up })
+    let beside = Beside { already: registered(&web, &operator).await?, ..Beside::default() };
+    let around = registering(&page, "facility");
+    Ok(shown(page, around, Answers::saved(&saved.draft), beside))
 }
 
 /// Takes the answers, or looks up the postcode.
@@ -225,26 +318,15 @@ pub async fn answer<L: Log, S: Store>(
 ) -> Result<Response, Trouble> {
     let t = browser.language;
     let operator = web.operator(&browser).await?;
-    let mut answers = Answers::typed(&form);
-    if form.get("do") == "look-up" {
-        let errors: Vec<_> = answers.look_up(t).into_iter().collect();
-        let status = match errors.is_empty() {
-            true => StatusCode::OK,
-            false => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let looked_up = errors.is_empty();
-        let page = Page::with_form(&web, &browser, errors);
-        return Ok(shown(page, status, answers, Vec::new(), looked_up));
-    }
     let mut saved = web.drafts.read(&operator.id).await?;
     if saved.draft.registered_at.is_some() {
         return Ok(see_other(&t.path("/register/done")));
     }
-    let errors = answers.check(&mut saved.draft, t);
-    if !errors.is_empty() {
+    let (answers, errors, beside) = taken(&form, &mut saved.draft, t);
+    if let Some(beside) = beside {
         let page = Page::with_form(&web, &browser, errors);
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return Ok(shown(page, status, answers, Vec::new(), false));
+        let around = registering(&page, "facility");
+        return Ok(shown(page, around, answers, beside));
     }
     if saved.draft.kind != Some(FacilityKind::Event) {
         saved.draft.days = None;
@@ -264,9 +346,9 @@ pub async fn ask_days<L: Log, S: Store>(
         return Ok(see_other(&browser.language.path(draft.next_page())));
     }
     let page = Page::with_form(&web, &browser, Vec::new());
+    let around = registering(&page, "days");
     let days = draft.days.map(|days| (days.first().to_string(), days.last().to_string()));
-    let (first, last) = days.unwrap_or_default();
-    Ok(html(StatusCode::OK, &DaysPage { page, first, last }))
+    Ok(shown_days(StatusCode::OK, page, around, days.unwrap_or_default()))
 }
 
 /// Takes an event's days.
@@ -281,36 +363,14 @@ pub async fn answer_days<L: Log, S: Store>(
     if !saved.draft.has_facility() || saved.draft.registered_at.is_some() {
         return Ok(see_other(&t.path(saved.draft.next_page())));
     }
-    let mut errors = Vec::new();
-    let mut read = |field: &str| match days::day(form.get(field)) {
-        Ok(day) => Some(day),
-        Err(_) => {
-            let text = match form.get(field).trim().is_empty() {
-                true => t.error_day_missing(),
-                false => t.error_day_form(),
-            };
-            errors.push(FieldError { field: field.to_owned(), text: text.to_owned() });
-            None
+    match days_of(&form, (web.clock)(), t) {
+        Ok(days) => saved.draft.days = Some(days),
+        Err(errors) => {
+            let page = Page::with_form(&web, &browser, errors);
+            let around = registering(&page, "days");
+            let typed = (form.get("first").to_owned(), form.get("last").to_owned());
+            return Ok(shown_days(StatusCode::UNPROCESSABLE_ENTITY, page, around, typed));
         }
-    };
-    if let (Some(first), Some(last)) = (read("first"), read("last")) {
-        let today = (web.clock)().day_in_japan();
-        let wrong = match EventDays::new(first, last) {
-            Err(_) => Some(t.error_day_order()),
-            Ok(_) if last < today => Some(t.error_day_past()),
-            Ok(days) => {
-                saved.draft.days = Some(days);
-                None
-            }
-        };
-        errors.extend(
-            wrong.map(|text| FieldError { field: "last".to_owned(), text: text.to_owned() }),
-        );
-    }
-    if !errors.is_empty() {
-        let page = Page::with_form(&web, &browser, errors);
-        let (first, last) = (form.get("first").to_owned(), form.get("last").to_owned());
-        return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &DaysPage { page, first, last }));
     }
     web.drafts.save(&operator.id, &saved, (web.clock)()).await?;
     Ok(see_other(&t.path(saved.draft.next_page())))

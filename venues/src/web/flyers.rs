@@ -3,30 +3,30 @@
 //! Making one takes a few milliseconds of a processor, so those of a large facility are made beside
 //! the runtime, some at a time; a file counts until the browser has all of it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use askama::Template;
 use axum::{
+    body::Body,
     extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::stream;
 use schemas::{
     ids::FacilityId,
     registry::{Facility, Venue},
 };
 use serde::Deserialize;
-use storage::{
-    Log, Store,
-    rows::{TypedStore, operators::OperatorRow},
-};
+use storage::{Log, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Web,
     browser::Browser,
     frame::Trouble,
+    manage,
     page::{Page, html},
     rooms::{ROOMS_OF_A_PAGE, Which, pages},
 };
@@ -38,6 +38,9 @@ use crate::{
 /// Files that are being made or sent; whoever asks for one more is told to come again. With
 /// `of_a_file` it bounds what flyers take of the memory.
 pub const FILES_AT_ONCE: usize = 8;
+
+/// A file is sent in pieces of so many bytes.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Files that are being made. The others wait: webhooks may need the processors more.
 const MADE_AT_ONCE: usize = 2;
@@ -118,6 +121,8 @@ impl Flyers {
 struct FlyersPage {
     page: Page,
     facility: String,
+    /// The page of the facility.
+    back: String,
     /// The one venue; all of them if empty.
     venue: String,
     missing: String,
@@ -157,20 +162,31 @@ const fn label(format: Format, t: PageLanguage) -> &'static str {
     }
 }
 
-/// The facility, if it is this operator's. Whether others have it is not told.
+impl<L: Log, S: Store> Web<L, S> {
+    /// The venues of a facility that flyers can be made for: those whose codes count, so that no
+    /// flyer is printed that can't be used.
+    pub(super) fn printable(&self, facility: &Facility) -> Vec<Venue> {
+        match self.flyers.can_be_made() {
+            true => {
+                self.registry.read(|registry| registry.counting_venues(facility, (self.clock)()))
+            }
+            false => Vec::new(),
+        }
+    }
+}
+
+/// A facility of this operator's, with the venues that flyers can be made for.
 async fn theirs<L: Log, S: Store>(
     web: &Web<L, S>,
     browser: &Browser,
     facility: &str,
 ) -> Result<Facility, Trouble> {
-    let operator = web.operator(browser).await?;
-    let id: FacilityId = facility.parse().map_err(|_| Trouble::NotFound)?;
-    let rows = web.store.all::<OperatorRow>(&operator.id).await?;
-    if !web.flyers.can_be_made() || !rows.iter().any(|row| row.facility == id) {
-        return Err(Trouble::NotFound);
+    let mut facility = web.mine(browser, facility).await?.facility;
+    facility.venues = web.printable(&facility);
+    match facility.venues.is_empty() {
+        true => Err(Trouble::NotFound),
+        false => Ok(facility),
     }
-    // Registered a moment ago, through another process: we may not have read it yet.
-    web.registry.read(|registry| registry.facility(id).cloned()).ok_or(Trouble::Busy)
 }
 
 /// One of its venues.
@@ -198,6 +214,7 @@ pub async fn of_facility<L: Log, S: Store>(
     let shown = FlyersPage {
         rows: rows(&page, (&facility, None)),
         missing: missing(&facility.name, facility.venues.iter()).await,
+        back: page.to(&manage::page_of(facility.id)),
         page,
         facility: facility.name,
         venue: String::new(),
@@ -221,6 +238,7 @@ pub async fn of_venue<L: Log, S: Store>(
     let shown = FlyersPage {
         rows: rows(&page, (&facility, Some(venue))),
         missing: missing(&facility.name, std::iter::once(venue)).await,
+        back: page.to(&manage::page_of(facility.id)),
         page,
         venue: venue.name.clone(),
         all: page_of(facility.id),
@@ -277,6 +295,15 @@ fn numbers(part: usize, (format, count): (Format, usize)) -> (usize, usize) {
     (first + 1, (first + of_a_file(format)).min(count))
 }
 
+/// A body in pieces: whoever has a slow line takes one after the other, which can be seen.
+fn in_pieces(mut bytes: Bytes) -> Body {
+    let pieces = std::iter::from_fn(move || {
+        let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some(Ok::<Bytes, Infallible>(piece))
+    });
+    Body::from_stream(stream::iter(pieces))
+}
+
 /// Which file.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
@@ -323,6 +350,7 @@ pub async fn file<L: Log, S: Store>(
     let headers = [
         (header::CONTENT_TYPE, media.mime().to_owned()),
         (header::CONTENT_DISPOSITION, disposition),
+        (header::CONTENT_LENGTH, bytes.len().to_string()),
     ];
-    Ok((headers, bytes).into_response())
+    Ok((headers, in_pieces(bytes)).into_response())
 }

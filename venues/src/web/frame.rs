@@ -15,7 +15,10 @@ use super::{
     browser::Browser,
     page::{ErrorPage, Page, html},
 };
-use crate::{language::PageLanguage, register::RegisterError, secret::NoRandom, service};
+use crate::{
+    changes::ChangeError, language::PageLanguage, register::RegisterError, secret::NoRandom,
+    service,
+};
 
 /// Why there is an error page instead of an answer. What went wrong inside is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,19 @@ impl From<RegisterError> for Trouble {
     }
 }
 
+impl From<ChangeError> for Trouble {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Log(error) => {
+                tracing::warn!(%error, "a change was not taken");
+                Trouble::Unavailable
+            }
+            // Another tab was first.
+            _ => Trouble::NotFound,
+        }
+    }
+}
+
 impl From<NoRandom> for Trouble {
     fn from(error: NoRandom) -> Self {
         tracing::error!(%error, "no token can be made");
@@ -167,7 +183,8 @@ fn error_page<L: Log, S: Store>(
         page.path = "/".to_owned();
     }
     let leads_to = match trouble {
-        Trouble::Expired => "/register",
+        Trouble::Expired if browser.page.starts_with("/register") => "/register",
+        Trouble::Expired => super::mail::MANAGE_LINK,
         _ => "/",
     };
     let leads_to = browser.language.path(leads_to);

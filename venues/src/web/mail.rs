@@ -16,19 +16,30 @@ use super::{
     browser::{Browser, set_cookie},
     form::Form,
     frame::Trouble,
+    manage,
     page::{FieldError, Page, html, see_other},
 };
 use crate::{
     fields::{FieldProblem, mail_address},
     letter::{About, Letter},
-    operator::{LinkState, operator_id},
+    operator::{LinkState, Purpose, operator_id},
     secret::Token,
 };
+
+/// Where whoever has registered already asks for a link.
+pub const MANAGE_LINK: &str = "/manage/link";
 
 #[derive(Template)]
 #[template(path = "register.html")]
 struct Register {
     page: Page,
+    /// The step of registration; empty where it is none.
+    step: &'static str,
+    title: &'static str,
+    text: &'static str,
+    /// Where the address goes.
+    action: String,
+    button: &'static str,
     mail: String,
 }
 
@@ -57,6 +68,24 @@ struct BadLink {
     text: &'static str,
 }
 
+/// The page that asks for an address, to send it a link to something.
+fn asking(page: Page, about: About, mail: String) -> Register {
+    let t = page.t;
+    let action = page.to(page_that_asks(about));
+    let (step, title, text, button) = match about {
+        About::Manage => ("", t.manage_link_title(), t.manage_link_text(), t.manage_link_button()),
+        _ => (t.step_mail(), t.register_title(), t.register_text(), t.register_button()),
+    };
+    Register { page, step, title, text, action, button, mail }
+}
+
+const fn page_that_asks(about: About) -> &'static str {
+    match about {
+        About::Manage => MANAGE_LINK,
+        _ => "/register",
+    }
+}
+
 /// Asks for the address. Whoever corrects one finds it there.
 pub async fn ask<L: Log, S: Store>(
     State(web): State<Arc<Web<L, S>>>,
@@ -64,14 +93,41 @@ pub async fn ask<L: Log, S: Store>(
     headers: HeaderMap,
 ) -> Response {
     let page = Page::with_form(&web, &browser, Vec::new());
-    html(StatusCode::OK, &Register { page, mail: entered(&headers) })
+    html(StatusCode::OK, &asking(page, About::Register, entered(&headers)))
 }
 
-/// Sends a link.
+/// The same, for whoever has registered already.
+pub async fn ask_to_manage<L: Log, S: Store>(
+    State(web): State<Arc<Web<L, S>>>,
+    browser: Browser,
+    headers: HeaderMap,
+) -> Response {
+    let page = Page::with_form(&web, &browser, Vec::new());
+    html(StatusCode::OK, &asking(page, About::Manage, entered(&headers)))
+}
+
+/// Sends a link to register.
 pub async fn send<L: Log, S: Store>(
     State(web): State<Arc<Web<L, S>>>,
     browser: Browser,
     form: Form,
+) -> Result<Response, Trouble> {
+    send_about(&web, &browser, (&form, About::Register)).await
+}
+
+/// Sends a link to change what was registered, whether or not anything was.
+pub async fn send_to_manage<L: Log, S: Store>(
+    State(web): State<Arc<Web<L, S>>>,
+    browser: Browser,
+    form: Form,
+) -> Result<Response, Trouble> {
+    send_about(&web, &browser, (&form, About::Manage)).await
+}
+
+async fn send_about<L: Log, S: Store>(
+    web: &Web<L, S>,
+    browser: &Browser,
+    (form, about): (&Form, About),
 ) -> Result<Response, Trouble> {
     let t = browser.language;
     let address = match mail_address(form.get("mail")) {
@@ -83,18 +139,18 @@ pub async fn send<L: Log, S: Store>(
                 FieldProblem::Form | FieldProblem::Tricks => t.mail_form(),
             };
             let errors = vec![FieldError { field: "mail".to_owned(), text: text.to_owned() }];
-            let page = Page::with_form(&web, &browser, errors);
+            let page = Page::with_form(web, browser, errors);
             let mail = form.get("mail").to_owned();
-            return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &Register { page, mail }));
+            return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &asking(page, about, mail)));
         }
     };
     if !web.limits.take(browser.client, Some(operator_id(&address)), Instant::now()) {
         return Err(Trouble::Slow);
     }
     let cookie = remember(&web.site, &address);
-    let letter = Letter { to: address, language: t.language(), about: About::Register };
+    let letter = Letter { to: address, language: t.language(), about };
     web.outbox.post(&letter).await?;
-    let mut response = see_other(&t.path("/register/sent"));
+    let mut response = see_other(&t.path(&format!("{}/sent", page_that_asks(about))));
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -110,7 +166,11 @@ pub async fn sent<L: Log, S: Store>(
     let page = Page::new(&web, &browser);
     let (mail, from) = (entered(&headers), web.site.mail_from.clone());
     let late = web.outbox.is_late();
-    html(StatusCode::OK, &Sent { page, mail, from, late, again: "/register" })
+    let again = match browser.page.starts_with(MANAGE_LINK) {
+        true => MANAGE_LINK,
+        false => "/register",
+    };
+    html(StatusCode::OK, &Sent { page, mail, from, late, again })
 }
 
 /// What a link leads to. Looking changes nothing: mail servers look at links before people do.
@@ -131,8 +191,8 @@ pub async fn link<L: Log, S: Store>(
             Ok(html(StatusCode::OK, &Link { page, action }))
         }
         // The same browser, once more: it goes on where it was.
-        LinkState::Used if web.operator(&browser).await.is_ok() => {
-            Ok(see_other(&browser.language.path("/register/continue")))
+        LinkState::Used(purpose) if web.operator(&browser).await.is_ok() => {
+            Ok(see_other(&browser.language.path(opens(purpose))))
         }
         bad => Ok(bad_link(&web, &browser, bad)),
     }
@@ -151,9 +211,9 @@ pub async fn open<L: Log, S: Store>(
         None => LinkState::Unknown,
     };
     let page = match state {
-        LinkState::Good(_) => "/register/continue",
+        LinkState::Good(purpose) => opens(purpose),
         // A second press of the button.
-        LinkState::Used if web.operator(&browser).await.is_ok() => "/register/continue",
+        LinkState::Used(purpose) if web.operator(&browser).await.is_ok() => opens(purpose),
         bad => return Ok(bad_link(&web, &browser, bad)),
     };
     let mut response = see_other(&browser.language.path(page));
@@ -161,6 +221,14 @@ pub async fn open<L: Log, S: Store>(
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// What a link opens.
+const fn opens(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Manage => manage::ALL,
+        Purpose::Register | Purpose::Session => "/register/continue",
+    }
 }
 
 /// Leads to where the operator was.
@@ -176,7 +244,7 @@ pub async fn go_on<L: Log, S: Store>(
 fn bad_link<L: Log, S: Store>(web: &Web<L, S>, browser: &Browser, state: LinkState) -> Response {
     let t = browser.language;
     let (title, text) = match state {
-        LinkState::Used => (t.link_used_title(), t.link_used_text()),
+        LinkState::Used(_) => (t.link_used_title(), t.link_used_text()),
         LinkState::Expired => (t.link_expired_title(), t.link_expired_text()),
         LinkState::Good(_) | LinkState::Unknown => (t.link_unknown_title(), t.link_unknown_text()),
     };

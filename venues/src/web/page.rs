@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schemas::{service::ServiceState, time::EventTime};
+use schemas::{
+    service::ServiceState,
+    time::{Day, EventTime},
+};
 use storage::{Log, Store};
 
 use super::{Web, assets, browser::Browser, frame::Trouble, public};
@@ -127,10 +130,26 @@ impl Page {
 
 /// A date: `2020年8月25日(火)`, `Tuesday, 25 August 2020`.
 pub fn date(at: EventTime, language: PageLanguage) -> String {
-    let day = at.day_in_japan();
+    of_day(at.day_in_japan(), language)
+}
+
+/// A day in words.
+pub fn of_day(day: Day, language: PageLanguage) -> String {
     match language {
         PageLanguage::English => day.to_english(),
         PageLanguage::Japanese | PageLanguage::Easy => day.to_japanese(),
+    }
+}
+
+/// A moment: `2020年8月25日(火) 12:03`, `12:03 on Tuesday, 25 August 2020`.
+pub fn moment(at: EventTime, language: PageLanguage) -> String {
+    let japanese = at.to_japanese();
+    match language {
+        PageLanguage::English => {
+            let clock = japanese.rsplit(' ').next().unwrap_or_default();
+            format!("{clock} on {}", at.day_in_japan().to_english())
+        }
+        PageLanguage::Japanese | PageLanguage::Easy => japanese,
     }
 }
 
@@ -171,5 +190,7 @@ mod tests {
         let at = EventTime::parse_rfc3339("2020-08-25T00:30:00+09:00").unwrap();
         assert_eq!(date(at, PageLanguage::Japanese), "2020年8月25日(火)");
         assert_eq!(date(at, PageLanguage::English), "Tuesday, 25 August 2020");
+        assert_eq!(moment(at, PageLanguage::Japanese), "2020年8月25日(火) 0:30");
+        assert_eq!(moment(at, PageLanguage::English), "0:30 on Tuesday, 25 August 2020");
     }
 }

@@ -10,9 +10,9 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
     response::Response,
 };
-use schemas::{place_code::PlaceKeys, registry::Registry, time::EventTime};
+use schemas::{place_code::PlaceKeys, registry::Registry};
 use storage::{
-    embedded::{Embedded, EmbeddedConfig, system_clock},
+    embedded::{Clock, Embedded, EmbeddedConfig, EmbeddedStore, system_clock},
     follow::Follower,
 };
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ pub struct Pages {
     pub router: Router,
     pub registry: Follower<storage::embedded::EmbeddedLog, Registry>,
     pub places: Arc<ArcSwap<PlaceKeys>>,
+    pub store: EmbeddedStore,
     pub mailbox: PathBuf,
     stop: CancellationToken,
     _dir: tempfile::TempDir,
@@ -42,19 +43,25 @@ impl Drop for Pages {
 }
 
 pub async fn pages(config: Config) -> Pages {
+    pages_at(config, system_clock()).await
+}
+
+/// The pages, with a clock.
+pub async fn pages_at(config: Config, clock: Clock) -> Pages {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
-    let embedded = Embedded::open(&data, EmbeddedConfig::default()).await.expect("opens");
+    let on_disk = EmbeddedConfig { clock: Arc::clone(&clock), ..EmbeddedConfig::default() };
+    let embedded = Embedded::open(&data, on_disk).await.expect("opens");
     let mailbox = data.join("mailbox");
     let postman = Postman::new(&Mail::default(), Some(&data)).expect("a postman");
-    pages_with(config, (dir, embedded, mailbox), postman, system_clock()).await
+    pages_with(config, (dir, embedded, mailbox), postman, clock).await
 }
 
 pub async fn pages_with(
     config: Config,
     (dir, embedded, mailbox): (tempfile::TempDir, Embedded, PathBuf),
     postman: Postman,
-    clock: Arc<dyn Fn() -> EventTime + Send + Sync>,
+    clock: Clock,
 ) -> Pages {
     let stop = CancellationToken::new();
     let places = Arc::new(ArcSwap::from_pointee(PlaceKeys::first([3; 32])));
@@ -80,7 +87,7 @@ pub async fn pages_with(
     tokio::spawn(async move { web.run(ready, until).await });
     is_ready.wait_for(|ready| *ready).await.expect("it gets ready");
     let registry = Follower::start(embedded.log(), &stop);
-    Pages { router, registry, places, mailbox, stop, _dir: dir }
+    Pages { router, registry, places, store: embedded.store(), mailbox, stop, _dir: dir }
 }
 
 /// What flyers have in common.
@@ -218,7 +225,7 @@ impl Browser {
         let path = request.uri().to_string();
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         for cookie in response.headers().get_all(header::SET_COOKIE) {
-            assert_ne!((&method, path.as_str()), (&Method::GET, "/static/style-2.css"));
+            assert_ne!((&method, path.as_str()), (&Method::GET, "/static/style-3.css"));
             let cookie = cookie.to_str().expect("ASCII");
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite"), "{cookie}");
             let (name, value) =

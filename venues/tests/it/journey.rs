@@ -278,7 +278,7 @@ async fn headers_of_every_answer() {
     let pages = pages(config()).await;
     let mut browser = Browser::new(&pages);
     for path in
-        ["/", "/en", "/easy", "/register", "/nowhere", "/register/facility", "/static/style-2.css"]
+        ["/", "/en", "/easy", "/register", "/nowhere", "/register/facility", "/static/style-3.css"]
     {
         let shown = browser.get(path).await;
         let header = |name: &str| shown.headers[name].to_str().expect("ASCII").to_owned();

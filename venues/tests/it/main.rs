@@ -5,6 +5,7 @@ mod browser;
 mod flyers;
 mod journey;
 mod mail;
+mod manage;
 mod print;
 
 use schemas::{
@@ -19,7 +20,7 @@ use storage::{
 };
 use tokio_util::sync::CancellationToken;
 use venues::{
-    codes, import, list,
+    changes, import, list,
     service::{self, Notice, ServiceError, Wanted},
 };
 
@@ -46,6 +47,9 @@ async fn the_same_list_twice_makes_nothing_twice() {
 
     let more = format!("{LIST}食堂みなと,restaurant,3階\n");
     let rows = list::parse(more.as_bytes()).expect("a list");
+    let plan = import::plan(&rows, &registry, EventTime(3)).await.expect("a plan");
+    assert_eq!((plan.new_facilities, plan.new_venues), (0, 1));
+    assert_eq!(registry.read(|registry| registry.facilities().count()), 2);
     let more = import::import(&rows, &registry, &places, EventTime(3)).await.expect("imported");
     assert_eq!(more[..3], first[..]);
     assert_eq!(registry.read(|registry| registry.facilities().count()), 2);
@@ -61,7 +65,7 @@ async fn a_reissued_code_retires_the_one_before() {
     let rows = list::parse(LIST.as_bytes()).expect("a list");
     let first = import::import(&rows, &registry, &places, EventTime(1)).await.expect("imported");
     let venue = first[0].venue;
-    let issue = codes::reissue(venue, EventTime(100), &registry, EventTime(50)).await;
+    let issue = changes::reissue_any(venue, EventTime(100), &registry, EventTime(50)).await;
     assert_eq!(issue.ok(), Some(Issue(2)));
     registry.read(|registry| {
         let (_, venue) = registry.venue(venue).expect("the venue");

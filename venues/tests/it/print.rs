@@ -14,12 +14,12 @@ use crate::{
 };
 
 /// The one facility that is there.
-fn facility(pages: &Pages) -> Facility {
+pub fn facility(pages: &Pages) -> Facility {
     pages.registry.read(|registry| registry.facilities().next().cloned()).expect("a facility")
 }
 
 /// Registers the café with so many floors.
-async fn with_floors(pages: &Pages, browser: &mut Browser, floors: usize) -> Facility {
+pub async fn with_floors(pages: &Pages, browser: &mut Browser, floors: usize) -> Facility {
     browser.fill("/register/facility", &CAFE).await.is(303);
     let list: String = (1..=floors).map(|n| format!("{n}階\r\n")).collect();
     browser.upload("/register/rooms/file", list.as_bytes()).await.is(303);

@@ -51,6 +51,14 @@ pub(super) fn encode(now: i64, record: &Append) -> Vec<u8> {
     bytes
 }
 
+/// What is left of a stored record of a compacted topic once another of its key counts: no value.
+/// Its place stays, for offsets are dense. `None`: nothing else was left.
+pub(super) fn emptied(stored: &[u8]) -> Option<&[u8]> {
+    let length = u32::from_be_bytes(*stored.get(8..)?.first_chunk()?);
+    let end = 12_usize.checked_add(usize::try_from(length).ok()?)?;
+    stored.get(..end).filter(|left| left.len() < stored.len())
+}
+
 /// When a stored record was appended.
 pub(super) fn appended_at(stored: &[u8]) -> i64 {
     stored.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
@@ -137,9 +145,13 @@ impl Shared {
             let Some(record) = record else {
                 return Err(self.damaged(topic, partition, expected));
             };
+            expected += 1;
+            // No record has an empty value but one that was compacted. The last of all never is.
+            if record.value.is_empty() && topic.is_compacted() {
+                continue;
+            }
             budget.spend(record.key.len() + record.value.len());
             records.push(record);
-            expected += 1;
             if budget.is_spent() {
                 return Ok(records);
             }

@@ -1,7 +1,7 @@
 //! The one thread that writes: whatever waits becomes one batch with one fsync.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     path::PathBuf,
     sync::{Arc, Weak},
@@ -412,6 +412,36 @@ impl Writer {
                     shared.raise_start(topic, partition, start);
                 }
             }
+        }
+        for topic in Topic::ALL.into_iter().filter(|topic| topic.is_compacted()) {
+            for partition in topic.all_partitions() {
+                self.compact(topic, partition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Empties every record that a later one of its key has replaced.
+    fn compact(&mut self, topic: Topic, partition: Partition) -> Result<(), Failure> {
+        let dir = self.dir.clone();
+        let engine = |error: fjall::Error| Failure::engine(&dir, &error);
+        let keyspace = self.keyspace(&log::keyspace_name(topic))?;
+        // From the last to the first: whatever has a known key has been replaced.
+        let mut known = HashSet::new();
+        let mut batch = self.db.batch();
+        let mut emptied = 0;
+        for entry in keyspace.prefix(partition.0.to_be_bytes()).rev() {
+            let (at, stored) = entry.into_inner().map_err(engine)?;
+            let Some(left) = log::emptied(&stored) else { continue };
+            if known.insert(left[12..].to_vec()) {
+                continue;
+            }
+            batch.insert(&keyspace, at, left);
+            emptied += 1;
+        }
+        if emptied > 0 {
+            batch.commit().map_err(engine)?;
+            tracing::debug!(topic = topic.name(), emptied, "replaced records are emptied");
         }
         Ok(())
     }

@@ -38,12 +38,10 @@ pub struct TopicRules {
 impl TopicRules {
     /// The rules of a topic where visitors' records live for so many days.
     pub fn of(topic: Topic, retention_days: u32) -> Self {
-        let (cleanup, retention_ms) = match topic {
-            Topic::Scans | Topic::Visitors => {
-                ("delete", Some(u64::from(retention_days) * 86_400_000))
-            }
-            Topic::Jobs | Topic::Audit | Topic::Rejected => ("delete", None),
-            Topic::Registry | Topic::Spools => ("compact", None),
+        let cleanup = if topic.is_compacted() { "compact" } else { "delete" };
+        let retention_ms = match topic {
+            Topic::Scans | Topic::Visitors => Some(u64::from(retention_days) * 86_400_000),
+            _ => None,
         };
         Self { cleanup, retention_ms }
     }

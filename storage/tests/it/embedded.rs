@@ -12,21 +12,25 @@ use std::{
 use bytes::Bytes;
 use schemas::{
     identity::{Pseudonym, SealedId, VisitorId},
-    ids::{MessageHash, VenueId},
+    ids::{FacilityId, MessageHash, VenueId},
     place_code::Issue,
+    registry::{Facility, FacilityKind, Registry, RegistryRecord},
     time::{DAY_MS, EventTime},
     topic::{Offset, Partition, Topic},
     visitor::{FriendState, VisitorAction},
+    wire::WireRecord,
 };
 use storage::{
     Append, Delivery, Group, Log, Member, Reader, Store,
     embedded::{Clock, Embedded, EmbeddedConfig, OpenError},
+    follow::Follower,
     rows::{
         TypedStore,
         people::{person_mutation, read_person},
         visits::ScanRow,
     },
 };
+use tokio_util::sync::CancellationToken;
 
 async fn open(dir: &Path) -> Embedded {
     Embedded::open(dir, EmbeddedConfig::default()).await.expect("the directory opens")
@@ -232,4 +236,57 @@ async fn whole_days_go_after_retention() {
         Topic::Scans.all_partitions().zip(bounds).map(|(p, r)| (p, r.end)).collect::<Vec<_>>()
     );
     append(&embedded, 500..600).await;
+}
+
+/// Of a facility that changed, the log keeps what it is now: what was said of it before is gone. Every
+/// reader comes to the same state, whenever it began.
+#[tokio::test]
+async fn what_a_later_snapshot_has_replaced_is_emptied() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let embedded = open(dir.path()).await;
+    let facility = |n, name: &str| {
+        let id = FacilityId::from_u64(n);
+        RegistryRecord::Facility(Facility::new(id, FacilityKind::Shop, name, Vec::new()))
+    };
+    let append = async |embedded: &Embedded, records: &[RegistryRecord]| {
+        let appends = records.iter().map(|record| Append {
+            topic: Topic::Registry,
+            key: record.key(),
+            value: record.encode(),
+        });
+        let appended = embedded.log().append(appends.collect()).await;
+        assert!(appended.iter().all(Result::is_ok));
+    };
+    // More replaced ones in a row than a delivery holds.
+    let before: Vec<_> = (0..1_500).map(|n| facility(1, &format!("以前の名前{n}"))).collect();
+    append(&embedded, &before).await;
+    append(&embedded, &[facility(2, "二"), facility(1, "今の名前")]).await;
+    let state = async |embedded: &Embedded| {
+        let registry: Follower<_, Registry> =
+            Follower::start(embedded.log(), &CancellationToken::new());
+        registry.caught_up().await.expect("current");
+        registry.read(Clone::clone)
+    };
+    let read = async |embedded: &Embedded, from| {
+        let log = embedded.log();
+        let reader = log.read(Topic::Registry, Partition(0), Offset(from)).await;
+        let records = reader.expect("a reader").next().await.expect("records");
+        records.iter().map(|record| record.position.offset.0).collect::<Vec<_>>()
+    };
+    let whole = state(&embedded).await;
+    for _ in 0..2 {
+        embedded.sweep().await.expect("swept");
+        for from in [0, 1_000, 1_500] {
+            assert_eq!(read(&embedded, from).await, [1_500, 1_501]);
+        }
+        assert_eq!(state(&embedded).await, whole);
+    }
+    embedded.close().await;
+    let embedded = open(dir.path()).await;
+    assert_eq!(state(&embedded).await, whole);
+    let bounds = embedded.log().bounds(Topic::Registry).await.expect("bounds");
+    assert_eq!(bounds[0].end, Offset(1_502));
+    append(&embedded, &[facility(2, "二の新しい名前")]).await;
+    embedded.sweep().await.expect("swept");
+    assert_eq!(read(&embedded, 0).await, [1_501, 1_502]);
 }

@@ -1,10 +1,28 @@
 //! One hardened HTTP listener, for every role that has one: a bound on headers, on idle
 //! connections, on how many there are; a drain that finishes what is under way.
 
-use std::{collections::HashMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::StatusCode, response::IntoResponse};
-use hyper::{Request, Version, body::Incoming, service::service_fn};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::ConnectInfo,
+    http::StatusCode,
+    response::IntoResponse,
+};
+use hyper::{
+    Request, Version,
+    body::{Frame, Incoming, SizeHint},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -33,6 +51,10 @@ const ABOUT_TO_SPEAK: Duration = Duration::from_secs(2);
 /// Headers of a request: whoever sends more gets 431.
 const MAX_HEADERS: usize = 64;
 
+/// A body of more bytes than this, or of who knows how many, may take longer to send than a connection
+/// may be idle.
+const LONG_BODY: u64 = 64 << 10;
+
 /// How soon another idle connection is asked to give way where the first one doesn't.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -42,7 +64,8 @@ pub struct Limits {
     /// A connection is closed where a header is not whole by then: the first one counts from when the
     /// connection was made, a later one from its first bytes.
     pub header_timeout: Duration,
-    /// A connection that has had a request is closed after this without another.
+    /// A connection that has had a request is closed after this without another, and without taking
+    /// any of the answer.
     pub idle_timeout: Duration,
     /// Open connections; for one more the idlest gives way, or else it waits.
     pub max_connections: usize,
@@ -170,7 +193,13 @@ pub async fn serve(
                     request.extensions_mut().insert(ConnectInfo(peer));
                 }
                 let response = router.oneshot(request).await;
-                Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+                let response = response.unwrap_or_else(|never| match never {});
+                let is_long =
+                    response.body().size_hint().exact().is_none_or(|bytes| bytes > LONG_BODY);
+                Ok::<_, Infallible>(match is_long {
+                    true => response.map(|body| Body::new(OnItsWay { body, connection: used })),
+                    false => response,
+                })
             }
         });
         let heard = Arc::clone(&activity);
@@ -274,7 +303,8 @@ struct Used {
     under_way: usize,
     /// Whether there was any.
     ever: bool,
-    /// When one last ended; before that, when the connection was made.
+    /// When one last ended, or a piece of an answer was last taken; before that, when the connection
+    /// was made.
     last: Instant,
     /// When the first bytes came of what is no whole header yet.
     speaks: Option<Instant>,
@@ -323,6 +353,37 @@ impl Activity {
                 return;
             }
         }
+    }
+}
+
+/// A body that is being sent: a connection is not idle where the other side takes one piece after the
+/// other, however slowly.
+struct OnItsWay {
+    body: Body,
+    connection: Arc<Activity>,
+}
+
+impl HttpBody for OnItsWay {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let piece = Pin::new(&mut self.body).poll_frame(context);
+        if piece.is_ready() {
+            self.connection.used.lock().last = Instant::now();
+        }
+        piece
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

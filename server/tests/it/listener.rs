@@ -2,12 +2,17 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing::get,
+};
 use server::listener::{Limits, bind, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::oneshot,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -113,6 +118,46 @@ async fn an_idle_connection_is_closed() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
     let said = rest(stream).await;
     assert!(said.contains("200 OK") && said.ends_with("hello"), "{said}");
+}
+
+/// Somebody on a slow line gets all of a large file; who takes none of it is not waited for.
+#[tokio::test]
+async fn an_answer_is_sent_for_as_long_as_it_is_taken() {
+    const PIECE: usize = 64 << 10;
+    const PIECES: usize = 512;
+    let limits = Limits { idle_timeout: Duration::from_secs(2), ..SHORT };
+    let file = || async {
+        let pieces = std::iter::repeat_n(Bytes::from(vec![b'.'; PIECE]), PIECES);
+        Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
+    };
+    let listening = listen(limits, Router::new().route("/", get(file))).await;
+    let ask = async || {
+        let mut stream = listening.connect().await;
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("written");
+        stream
+    };
+    let slow = async {
+        let (mut stream, mut taken, begun) = (ask().await, 0, Instant::now());
+        let mut bytes = vec![0; 4 * PIECE];
+        loop {
+            let more = stream.read(&mut bytes).await.expect("not cut off");
+            if more == 0 {
+                return (taken, begun.elapsed());
+            }
+            taken += more;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let silent = async {
+        let stream = ask().await;
+        tokio::time::sleep(3 * limits.idle_timeout).await;
+        rest(stream).await.len()
+    };
+    let ((taken, took), unread) = tokio::join!(slow, silent);
+    assert!(taken > PIECE * PIECES, "{taken}");
+    assert!(took > limits.idle_timeout, "it was too fast to show anything: {took:?}");
+    assert!(unread < PIECE * PIECES, "whoever takes nothing is not waited for: {unread}");
 }
 
 #[tokio::test]

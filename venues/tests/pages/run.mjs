@@ -7,7 +7,8 @@ import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { ofDocument, ofLoading, ofView } from "./checks.mjs";
 import { languages, pages, views } from "./pages.mjs";
-import { start } from "./service.mjs";
+import { cafe, describe, letIn, press, register } from "./operator.mjs";
+import { launch, start } from "./service.mjs";
 
 const { values: options, positionals } = parseArgs({
   options: { pictures: { type: "string" }, only: { type: "string" } },
@@ -15,18 +16,47 @@ const { values: options, positionals } = parseArgs({
 });
 const HEIGHT = 800;
 
+// What browsers of operators keep: of one in the middle of registering, of one who has; and what they registered.
+const kept = {};
+const ids = {};
+
+async function operators(browser) {
+  if (!chosen.some((what) => what.as)) return;
+  const drafting = await (await browser.newContext()).newPage();
+  await letIn(drafting, service, "drafting@example.jp");
+  // Elsewhere, so that there is something to warn about.
+  await describe(drafting, { ...cafe, address: "神奈川県横浜市中区新港1-2-3" });
+  await drafting.fill("#new", "1階 客席");
+  await press(drafting, 'button[value="add"]');
+  await drafting.fill("#new", "2階 個室");
+  await press(drafting, '.actions button[value="next"]');
+  kept.drafting = await drafting.context().storageState();
+  const registered = await (await browser.newContext()).newPage();
+  await letIn(registered, service, "registered@example.jp");
+  ids.facility = await register(registered, ["1階 客席", "2階 個室", "屋上"]);
+  await registered.goto(`${service.url}/manage/${ids.facility}`);
+  ids.venue = (await registered.getAttribute(".entries a", "href")).split("/").at(-1);
+  kept.registered = await registered.context().storageState();
+}
+
+function address(what, language) {
+  const path = typeof what.path === "function" ? what.path(ids) : what.path;
+  return language.prefix + (path === "/" && language.prefix ? "" : path);
+}
+
 // A new browser window at the page, and what was loaded for it.
-async function open(browser, view, url, path) {
+async function open(browser, view, url, { path, as }) {
   const context = await browser.newContext({
+    storageState: kept[as],
     viewport: { width: view.width, height: HEIGHT },
-    deviceScaleFactor: view.density ?? 1,
-    forcedColors: view.forcedColors ?? "none",
     // For `largeText` only: the pages themselves allow nothing that is not theirs.
     bypassCSP: view.largeText ?? false,
   });
   const page = await context.newPage();
   const [loaded, complaints] = [[], []];
+  const last = {};
   page.on("response", async (response) => {
+    if (response.request().isNavigationRequest()) last.document = response;
     const size = await response.body().then((body) => body.length, () => 0);
     loaded.push({ address: response.url(), size });
   });
@@ -38,31 +68,39 @@ async function open(browser, view, url, path) {
   page.on("pageerror", (error) => complaints.push(error.message));
   const response = await page.goto(url + path, { waitUntil: "networkidle" });
   if (view.largeText) await page.addStyleTag({ content: "html { font-size: 200% }" });
-  return { context, page, response, loaded, complaints };
+  return { context, page, response, last, loaded, complaints };
 }
 
-async function look(browser, service, what, language, view) {
-  const path = language.prefix + (what.path === "/" && language.prefix ? "" : what.path);
-  const opened = await open(browser, view, service.url, path);
-  const { context, page, response, loaded, complaints } = opened;
+// Looks at a page in one language, in every view: loaded once, for a window can be made larger and smaller.
+async function look(browser, service, what, language) {
+  const at = { path: address(what, language), as: what.as };
   const wrong = [];
-  const status = what.status ?? 200;
-  if (response.status() !== status) wrong.push(`it answers ${response.status()}, not ${status}`);
-  if (what.prepare) await what.prepare(page, { service, language });
-  if (view === views[0]) {
-    const html = what.prepare ? `<!DOCTYPE html>\n${await page.content()}` : await response.text();
-    wrong.push(...(await ofDocument(html, language.lang)));
-    wrong.push(...ofLoading(loaded, service.url));
+  const told = (view, texts) => wrong.push(...texts.map((text) => `${what.name} (${language.name}, ${view.name}): ${text}`));
+  const wanted = views.filter(({ name }) => !language.views || language.views.includes(name));
+  for (const together of [wanted.filter(({ largeText }) => !largeText), wanted.filter(({ largeText }) => largeText)]) {
+    const [first] = together;
+    const { context, page, response, last, loaded, complaints } = await open(browser, first, service.url, at);
+    const status = what.status ?? 200;
+    if (response.status() !== status) told(first, [`it answers ${response.status()}, not ${status}`]);
+    if (what.prepare) await what.prepare(page, { service, language });
+    if (first === views[0]) {
+      told(first, await ofDocument(await last.document.text(), language.lang));
+      told(first, ofLoading(loaded, service.url));
+    }
+    for (const view of together) {
+      await page.setViewportSize({ width: view.width, height: HEIGHT });
+      await page.emulateMedia({ forcedColors: view.forcedColors ?? "none" });
+      told(view, await ofView(page));
+      looks += 1;
+    }
+    told(first, complaints.map((text) => `the browser complains: ${text}`));
+    await context.close();
   }
-  wrong.push(...(await ofView(page)));
-  wrong.push(...complaints.map((text) => `the browser complains: ${text}`));
-  await context.close();
-  return wrong.map((text) => `${what.name} (${language.name}, ${view.name}): ${text}`);
+  return wrong;
 }
 
 async function picture(browser, service, what, language, view) {
-  const path = language.prefix + (what.path === "/" && language.prefix ? "" : what.path);
-  const { context, page } = await open(browser, view, service.url, path);
+  const { context, page } = await open(browser, view, service.url, { path: address(what, language), as: what.as });
   if (what.prepare) await what.prepare(page, { service, language });
   const name = `${what.name}.${language.name}.${view.width}.png`;
   await page.screenshot({ path: join(options.pictures, name), fullPage: true });
@@ -99,11 +137,8 @@ const service = await start(binary);
 const wrong = [];
 let looks = 0;
 try {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    // In a container there is often nobody but root, as whom its sandbox does not work.
-    chromiumSandbox: process.getuid() !== 0,
-  });
+  const browser = await launch(chromium);
+  await operators(browser);
   if (options.pictures) mkdirSync(options.pictures, { recursive: true });
   for (const state of new Set(chosen.map((what) => what.service ?? "running"))) {
     const now = new Date(Date.now() + 31_000).toISOString();
@@ -115,10 +150,10 @@ try {
     const tasks = these.flatMap((what) =>
       options.pictures
         ? [...wanted(what)].map(([language, view]) => () => picture(browser, service, what, language, view))
-        : languages.flatMap((language) => views.map((view) => () => look(browser, service, what, language, view))),
+        : languages.map((language) => () => look(browser, service, what, language)),
     );
     wrong.push(...(await all(tasks)));
-    looks += tasks.length;
+    if (options.pictures) looks += tasks.length;
   }
   await browser.close();
 } finally {

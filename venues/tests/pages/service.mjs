@@ -6,8 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-// Starts the roles of one machine; `url` is where the pages are.
-export async function start(binary) {
+// A browser: Debian's Chromium.
+export function launch(chromium) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    // In a container there is often nobody but root, as whom its sandbox does not work.
+    chromiumSandbox: process.getuid() !== 0,
+  });
+}
+
+// Starts the roles of one machine; `url` is where the pages are, `console` where the officials' API is. `more` of the
+// configuration may name other servers.
+export async function start(binary, more = {}) {
   const dir = mkdtempSync(join(tmpdir(), "anshin-pages-"));
   const env = {
     PATH: process.env.PATH,
@@ -26,6 +36,8 @@ export async function start(binary) {
     ANSHIN__VENUES__LISTEN: "127.0.0.1:0",
     ANSHIN__ADMIN__LISTEN: "127.0.0.1:0",
     ANSHIN__VENUES__PREFECTURE: "三重県",
+    // One browser is many operators here.
+    ANSHIN__VENUES__CLIENT_PER_HOUR: "100000",
     ANSHIN__AUTHORITY__NAME: "三重県",
     ANSHIN__AUTHORITY__DIVISION: "医療保健部 感染症対策課",
     ANSHIN__AUTHORITY__ADDRESS: "〒514-8570 三重県津市広明町13番地",
@@ -33,6 +45,7 @@ export async function start(binary) {
     ANSHIN__AUTHORITY__FAX: "059-000-0001",
     ANSHIN__AUTHORITY__MAIL: "kansen@pref.example.jp",
     ANSHIN__MAIL__FOLDER: `${dir}/mailbox`,
+    ...more,
   };
   const tool = (...command) => {
     const done = spawnSync(binary, command, { env, encoding: "utf8" });
@@ -40,14 +53,15 @@ export async function start(binary) {
     return done.stdout;
   };
   tool("keys", "init");
+  if (Object.keys(more).length > 0) tool("migrate");
   const child = spawn(binary, ["all"], { env, stdio: ["ignore", "ignore", "pipe"] });
-  const url = await new Promise((found, failed) => {
+  const { venues, console } = await new Promise((found, failed) => {
     let said = "";
     createInterface({ input: child.stderr }).on("line", (line) => {
       said += `${line}\n`;
       try {
         const { fields } = JSON.parse(line);
-        if (fields?.message === "started") found(`http://${fields.venues}`);
+        if (fields?.message === "started") found(fields);
       } catch {
         // The one sentence of a process that does not start is no JSON.
       }
@@ -56,7 +70,8 @@ export async function start(binary) {
     child.once("exit", (code) => failed(new Error(`anshin ended with ${code}:\n${said}`)));
   });
   return {
-    url,
+    url: `http://${venues}`,
+    console: `http://${console}`,
     dir,
     tool,
     async stop() {

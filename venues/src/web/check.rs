@@ -19,7 +19,7 @@ use super::{
     form::Form,
     frame::Trouble,
     manage,
-    page::{Page, html, see_other},
+    page::{Page, html, of_days, see_other},
     rooms::{ROOMS_OF_A_PAGE, Which, pages},
 };
 use crate::{
@@ -77,8 +77,7 @@ fn answers(draft: &Draft, t: PageLanguage) -> Vec<Answer> {
         answer(t.facility_kind(), kind, facility),
     ];
     if let Some(days) = draft.days.filter(|_| draft.kind == Some(FacilityKind::Event)) {
-        let days = format!("{} – {}", days.first(), days.last());
-        answers.push(answer(t.check_days(), &days, "/register/days"));
+        answers.push(answer(t.check_days(), &of_days(days, t), "/register/days"));
     }
     answers.extend([
         answer(t.facility_postcode(), &show_postcode(&draft.postcode), facility),

@@ -38,7 +38,7 @@ use super::{
     flyers,
     form::Form,
     frame::Trouble,
-    page::{FieldError, Page, html, moment, see_other},
+    page::{FieldError, Page, html, moment, of_days, see_other},
     rooms::{ROOMS_OF_A_PAGE, pages},
     rooms_file,
 };
@@ -383,7 +383,7 @@ fn answers(facility: &Facility, t: PageLanguage) -> Vec<(&'static str, String)> 
         (t.facility_kind(), super::facility::kind_name(facility.kind, t).to_owned()),
     ];
     if let Some(days) = facility.days {
-        answers.push((t.check_days(), format!("{} – {}", days.first(), days.last())));
+        answers.push((t.check_days(), of_days(days, t)));
     }
     if let Some(details) = &facility.details {
         answers.extend([

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use schemas::{
+    registry::EventDays,
     service::ServiceState,
     time::{Day, EventTime},
 };
@@ -139,6 +140,11 @@ pub fn of_day(day: Day, language: PageLanguage) -> String {
         PageLanguage::English => day.to_english(),
         PageLanguage::Japanese | PageLanguage::Easy => day.to_japanese(),
     }
+}
+
+/// An event's days in words.
+pub fn of_days(days: EventDays, language: PageLanguage) -> String {
+    format!("{} – {}", of_day(days.first(), language), of_day(days.last(), language))
 }
 
 /// A moment: `2020年8月25日(火) 12:03`, `12:03 on Tuesday, 25 August 2020`.

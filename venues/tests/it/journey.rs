@@ -211,7 +211,7 @@ async fn an_event_says_when_and_its_codes_end() {
     assert_eq!(browser.fill("/register/days", &days).await.is(303).location(), "/register/rooms");
     browser.fill("/register/rooms", &[("new", "会場"), ("do", "next")]).await.is(303);
     let check = browser.get("/register/check").await;
-    check.has("2099-12-01 – 2099-12-03");
+    check.has("2099年12月1日(火) – 2099年12月3日(木)");
     let answers = check.hidden("answers");
     browser.send("/register/check", &check, &[("answers", &answers)]).await.is(303);
     pages.registry.caught_up().await.expect("the registry");

@@ -428,7 +428,7 @@ async fn an_event_gets_other_days() {
     browser.fill(&days, &[("first", "2099-12-03"), ("last", "2099-12-01")]).await.is(422);
     browser.fill(&days, &[("first", "2099-12-01"), ("last", "2099-12-03")]).await.is(303);
     assert_eq!(now(&pages).await.days.expect("days").last().to_string(), "2099-12-03");
-    browser.get(&at).await.is(200).has("2099-12-01 – 2099-12-03");
+    browser.get(&at).await.is(200).has("2099年12月1日(火) – 2099年12月3日(木)");
     // A shop has no days.
     browser.fill(&format!("{at}/edit"), &CAFE).await.is(303);
     assert_eq!(now(&pages).await.days, None);

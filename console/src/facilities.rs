@@ -165,7 +165,7 @@ pub(crate) async fn suspend<L: Log, S: Store, P: Preview>(
 ) -> Result<Json<FacilityView>, Problem> {
     console.approver(&headers).await?;
     let reason = reason(&body)?;
-    let suspend = |standing: &mut Standing, now| {
+    let suspend = |standing: &mut Standing, _: &Facility, now| {
         if standing.suspension_at(now).is_some() {
             return Err(conflict("already_suspended", "この施設はすでに停止しています。"));
         }
@@ -191,7 +191,7 @@ pub(crate) async fn resume<L: Log, S: Store, P: Preview>(
     headers: HeaderMap,
 ) -> Result<Json<FacilityView>, Problem> {
     console.approver(&headers).await?;
-    let resume = |standing: &mut Standing, now| {
+    let resume = |standing: &mut Standing, _: &Facility, now| {
         let open = standing.suspensions.iter_mut().filter(|s| s.until.is_none());
         let mut ended = false;
         for suspension in open {
@@ -221,8 +221,11 @@ pub(crate) async fn admit<L: Log, S: Store, P: Preview>(
     headers: HeaderMap,
 ) -> Result<Json<FacilityView>, Problem> {
     console.approver(&headers).await?;
-    let admit = |standing: &mut Standing, now| match standing.admitted {
+    let admit = |standing: &mut Standing, facility: &Facility, now| match standing.admitted {
         Some(_) => Err(conflict("already_admitted", "この施設はすでに確認済みです。")),
+        None if !facility.reviewed => {
+            Err(conflict("not_awaiting", "この施設は確認を待っていません。"))
+        }
         None => {
             standing.admitted = Some(now);
             Ok(())
@@ -240,7 +243,7 @@ impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
     async fn decide_about(
         &self,
         id: &str,
-        decide: impl FnOnce(&mut Standing, EventTime) -> Result<(), Problem>,
+        decide: impl FnOnce(&mut Standing, &Facility, EventTime) -> Result<(), Problem>,
     ) -> Result<Json<FacilityView>, Problem> {
         let unknown = |error: storage::LogError| {
             tracing::warn!(%error, "it is unknown whether a decision about a facility counts");
@@ -252,10 +255,10 @@ impl<L: Log, S: Store, P: Preview> Console<L, S, P> {
         let found = self.registry.read(|registry| {
             let facility = registry.facility(id).filter(|facility| facility.removed.is_none())?;
             let standing = registry.standing(id).cloned();
-            Some(standing.unwrap_or_else(|| Standing::new(facility.id)))
+            Some((standing.unwrap_or_else(|| Standing::new(id)), facility.clone()))
         });
-        let mut standing = found.ok_or_else(Problem::not_found)?;
-        decide(&mut standing, now)?;
+        let (mut standing, facility) = found.ok_or_else(Problem::not_found)?;
+        decide(&mut standing, &facility, now)?;
         standing.updated_at = now;
         let record = RegistryRecord::Standing(standing.clone());
         self.registry.append(&record).await.map_err(unknown)?;

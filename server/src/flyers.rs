@@ -28,8 +28,8 @@ pub struct Wanted {
     pub contact: Option<String>,
 }
 
-/// Makes one file for each facility and format, with all its venues whose codes count; prints their names, and
-/// the characters that could not be printed.
+/// Makes one file for each facility and format, with all its venues whose codes count; prints their
+/// names, the characters that could not be printed, and the facilities that have no such code.
 pub async fn make(config: &Config, wanted: &Wanted, out: &mut impl Write) -> anyhow::Result<()> {
     let Some(mut design) = design(config)? else {
         bail!("line.account_id and line.account_name must be set: flyers show both");
@@ -43,6 +43,9 @@ pub async fn make(config: &Config, wanted: &Wanted, out: &mut impl Write) -> any
         .with_context(|| format!("{} can't be made", wanted.out.display()))?;
     let now = system_clock()();
     for facility in &facilities {
+        if facility.venues.is_empty() {
+            writeln!(out, "{}\tno flyer: none of its codes counts now", facility.id)?;
+        }
         let posters = Poster::of(facility, &facility.venues, &places, now);
         for (part, posters) in posters.chunks(flyer::MAX_POSTERS).enumerate() {
             for format in &wanted.formats {

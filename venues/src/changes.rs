@@ -141,7 +141,6 @@ pub fn reissue(
     let next = venue.issue.0.checked_add(1).map(Issue).ok_or(ChangeError::NoIssueLeft)?;
     venue.retirements.push(Retirement { issue: venue.issue, from: old_ends });
     venue.issue = next;
-    venue.trial = None;
     Ok(())
 }
 
@@ -166,10 +165,13 @@ pub async fn reissue_any<L: Log>(
 }
 
 /// Lets an operator try out what was printed: from when everybody who judges scans knows of it, for
-/// an hour.
+/// an hour. A trial that is not over goes on as it is.
 pub fn try_out(facility: &mut Facility, id: VenueId, now: EventTime) -> Result<(), ChangeError> {
-    let from = now.plus(LEAD_MS);
-    open(facility, id)?.trial = Some(Trial { from, until: from.plus(TRIAL_LASTS_MS) });
+    let venue = open(facility, id)?;
+    if venue.trial.is_none_or(|trial| trial.until <= now) {
+        let from = now.plus(LEAD_MS);
+        venue.trial = Some(Trial { from, until: from.plus(TRIAL_LASTS_MS) });
+    }
     Ok(())
 }
 
@@ -271,8 +273,14 @@ mod tests {
         let has = |cafe: &Facility, at| cafe.venues[0].trial.unwrap().has(EventTime(at));
         assert!(!has(&cafe, LEAD_MS - 1) && has(&cafe, LEAD_MS));
         assert!(has(&cafe, LEAD_MS + HOUR_MS - 1) && !has(&cafe, LEAD_MS + HOUR_MS));
+        // A second press, or a new code, makes no hole in it.
+        try_out(&mut cafe, one, EventTime(40_000)).unwrap();
+        reissue(&mut cafe, one, None, EventTime(50_000)).unwrap();
+        assert!(has(&cafe, LEAD_MS) && has(&cafe, 50_000));
         end_trial(&mut cafe, one, EventTime(60_000)).unwrap();
         assert!(has(&cafe, LEAD_MS) && !has(&cafe, 60_000 + LEAD_MS));
+        try_out(&mut cafe, one, EventTime(100_000)).unwrap();
+        assert!(has(&cafe, 100_000 + LEAD_MS), "and once more");
     }
 
     #[test]

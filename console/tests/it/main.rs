@@ -430,6 +430,8 @@ async fn a_reviewed_facility_is_admitted_once() {
     let admit = format!("{FACILITIES}/{id}/admit");
     let (status, view) = api.post(&admit, "anna", json!({})).await;
     assert_eq!((status, &view["state"]), (StatusCode::OK, &json!("open")), "{view}");
+    let other = format!("{FACILITIES}/{}/admit", FacilityId::from_u64(1));
+    assert_eq!(api.post(&other, "anna", json!({})).await.1["code"], "not_awaiting");
     let (status, problem) = api.post(&admit, "berta", json!({})).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("already_admitted")));
     assert_eq!(get("awaiting").await["facilities"], json!([]));

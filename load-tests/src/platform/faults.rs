@@ -108,3 +108,20 @@ impl Faults {
         (drawn, self.latency)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_has_no_long_streaks_and_certainty_has() {
+        let mut faults = Faults::new(103);
+        faults.share("push", Fault::TooFast, 0.5);
+        faults.share("push", Fault::ErrorBefore, 0.4);
+        let drawn: Vec<bool> = (0..10_000).map(|_| faults.draw("push").0.is_some()).collect();
+        let most = drawn.split(|failed| !failed).map(<[bool]>::len).max();
+        assert_eq!(most, Some(MOST_IN_A_ROW as usize));
+        faults.share("multicast", Fault::Unauthorized, 1.0);
+        assert!((0..100).all(|_| faults.draw("multicast").0.is_some()));
+    }
+}

@@ -288,6 +288,10 @@ async fn scans_are_told_as_numbers_and_small_numbers_are_not() {
         assert_eq!([1, 2, 3, 5].map(count), ["10回未満", "10", "0", "6000"]);
         assert!(!shown.text.contains("77"), "today is not over");
     }
+    // A scan of yesterday that comes in late is counted: only what no late scan reaches is remembered.
+    pages.store.put(&[scan(busy, today - DAY_MS, 99)]).await.expect("written");
+    let shown = browser.get(&format!("{at}/{busy}")).await;
+    assert!(!shown.text.contains("10回未満</td>"), "yesterday has ten");
     let shown = browser.get(&at).await;
     let hints: Vec<&str> =
         shown.text.split("<li>").filter(|part| part.contains("7日間、")).collect();

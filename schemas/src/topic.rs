@@ -56,12 +56,12 @@ impl Topic {
         }
     }
 
-    /// The partition that holds every record of `key`, the same on every backend and for ever:
     /// Whether of the records of one key only the latest is kept.
     pub fn is_compacted(self) -> bool {
         matches!(self, Topic::Registry | Topic::Spools)
     }
 
+    /// The partition that holds every record of `key`, the same on every backend and for ever:
     /// FNV-1a (64 bit) of the key, modulo the number of partitions.
     pub fn partition_of(self, key: &[u8]) -> Partition {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -244,7 +244,7 @@ impl Shared {
 
 fn make_producer(config: &KafkaConfig) -> Result<(Producer, Client), OpenError> {
     let client = Client::default();
-    let producer = Producer::new(&config.producer(), client.clone())
+    let producer = Producer::new(config, client.clone())
         .map_err(|error| OpenError::Settings { why: error.to_string() })?;
     Ok((producer, client))
 }
@@ -269,9 +269,7 @@ impl Log for KafkaLog {
             .iter()
             .map(|record| {
                 let partition = record.topic.partition_of(&record.key);
-                let name = self.shared.config.topic(record.topic);
-                let place = (name.as_str(), i32::from(partition.0));
-                (record.topic, partition, producer.send(place, &record.key, &record.value))
+                (record.topic, partition, producer.send(record, partition))
             })
             .collect();
         let mut results = Vec::with_capacity(under_way.len());

@@ -106,7 +106,6 @@ pub async fn run(handler: Handler) -> anyhow::Result<()> {
             let producer = super::client(&handler.kafka.unwrap_or_default())
                 .set("enable.idempotence", "true")
                 .set("acks", "all")
-                .set("compression.type", "lz4")
                 .set("linger.ms", "0")
                 .create()?;
             To::Kafka(producer, handler.topic.unwrap_or_default())

@@ -13,15 +13,17 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Statistics,
+    ClientContext, Message, Statistics,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::{KafkaError, KafkaResult},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
+use schemas::topic::{Partition, Topic};
 use tokio::sync::oneshot;
 
-use super::client::Client;
+use super::{client::Client, config::KafkaConfig};
+use crate::log::Append;
 
 /// So seldom that the clock does not matter; and so long a producer that nobody has any more lives
 /// on.
@@ -67,6 +69,8 @@ pub(super) struct Producer(Arc<Inner>);
 
 struct Inner {
     base: Arc<BaseProducer<Context>>,
+    /// Their names on the brokers, in the order of [`Topic::ALL`].
+    topics: [String; Topic::ALL.len()],
     ending: Arc<AtomicBool>,
 }
 
@@ -77,8 +81,9 @@ impl Drop for Inner {
 }
 
 impl Producer {
-    pub(super) fn new(settings: &ClientConfig, client: Client) -> KafkaResult<Self> {
-        let base = Arc::new(BaseProducer::from_config_and_context(settings, Context(client))?);
+    pub(super) fn new(config: &KafkaConfig, client: Client) -> KafkaResult<Self> {
+        let settings = config.producer();
+        let base = Arc::new(BaseProducer::from_config_and_context(&settings, Context(client))?);
         let ending = Arc::new(AtomicBool::new(false));
         let (polled, end) = (Arc::clone(&base), Arc::clone(&ending));
         let polling = thread::Builder::new().name("kafka-producer".to_owned()).spawn(move || {
@@ -87,20 +92,19 @@ impl Producer {
             }
         });
         polling.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { base, ending })))
+        let topics = Topic::ALL.map(|topic| config.topic(topic));
+        Ok(Self(Arc::new(Inner { base, topics, ending })))
     }
 
     /// Hands a record over.
-    pub(super) fn send(
-        &self,
-        (topic, partition): (&str, i32),
-        key: &[u8],
-        value: &[u8],
-    ) -> KafkaResult<Delivery> {
+    pub(super) fn send(&self, record: &Append, partition: Partition) -> KafkaResult<Delivery> {
         let (waiting, delivery) = oneshot::channel();
-        let record = BaseRecord::with_opaque_to(topic, Box::new(waiting));
-        let record = record.partition(partition).key(key).payload(value);
-        self.0.base.send(record).map_err(|(error, _)| error)?;
+        let topic = &self.0.topics[record.topic as usize];
+        let handed = BaseRecord::with_opaque_to(topic, Box::new(waiting))
+            .partition(i32::from(partition.0))
+            .key(&record.key[..])
+            .payload(&record.value[..]);
+        self.0.base.send(handed).map_err(|(error, _)| error)?;
         Ok(delivery)
     }
 

@@ -14,7 +14,7 @@ const channelSecret = process.env.ANSHIN_BENCH_CHANNEL_SECRET;
 
 const kafka = new Kafka({ kafkaJS: { brokers: told.kafka.split(','), logLevel: logLevel.WARN } });
 const producer = kafka.producer({
-  // Nothing is compressed: a record or two at a time, it costs more than it saves.
+  // Nothing is compressed, as everywhere here.
   kafkaJS: { acks: -1, idempotent: true, compression: CompressionTypes.None },
   // Requests wait for their record: the default, 5 ms, would only make them wait longer.
   'linger.ms': 0,

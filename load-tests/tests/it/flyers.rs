@@ -77,7 +77,7 @@ async fn recorded(store: impl Store, venue: VenueId, at: EventTime) {
 }
 
 /// The texts that the codes of a document prepare, page by page. Poppler prints it at 150 dpi, and
-/// ZBar, which surely reads what lies straight, reads it.
+/// ZBar reads it: rqrr finds no way through one code in very many that lies straight.
 fn read(file: &Path) -> Vec<String> {
     let pages = tempfile::tempdir().expect("a directory");
     let page = pages.path().join("page");

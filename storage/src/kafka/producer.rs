@@ -69,7 +69,7 @@ pub(super) struct Producer(Arc<Inner>);
 
 struct Inner {
     base: Arc<BaseProducer<Context>>,
-    /// Their names on the brokers, in the order of [`Topic::ALL`].
+    /// What topics are called on the brokers, in the order of [`Topic::ALL`].
     topics: [String; Topic::ALL.len()],
     ending: Arc<AtomicBool>,
 }

@@ -71,7 +71,7 @@ func run(listen, brokers, topic string, webhook func(*Kafka, string) http.Handle
 		kgo.DefaultProduceTopic(topic),
 		// The default; what is measured rests on it.
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		// The default, snappy, costs more than it saves, a record or two at a time.
+		// As everybody here.
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		// The default, 10 ms, is for throughput that nobody waits for.
 		kgo.ProducerLinger(0),

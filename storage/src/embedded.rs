@@ -36,7 +36,7 @@ use std::{
     time::Duration,
 };
 
-use fjall::{Database, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, config::BlockSizePolicy};
 use parking_lot::RwLock;
 use schemas::{
     time::{DAY_MS, EventTime},
@@ -51,11 +51,16 @@ pub use self::{
 };
 use crate::{
     error::{Kind, LogError, StoreError},
+    rows::visits::SCANS,
     sabotage,
 };
 
 /// The layout that this build reads and writes.
 const FORMAT: &str = "anshin data directory, format 1\n";
+/// Bytes of a block of `scans`, of which a whole hour is read at once. 500 rows in a table of
+/// 20,000,000 took 1.19 of the time that they took in one of 1,000,000 with the engine's 4 kB, and
+/// 0.95 with this, on the same machine.
+const SCANS_BLOCK: u32 = 16 << 10;
 /// How often old records and days are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
 
@@ -353,8 +358,17 @@ pub(crate) fn into_store(failure: Failure) -> StoreError {
     failure.into_store()
 }
 
-fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
+/// The keyspace of a name, made where it is not there yet.
+fn keyspace_in(db: &Database, name: &str) -> fjall::Result<Keyspace> {
+    db.keyspace(name, || {
+        let options = KeyspaceCreateOptions::default();
+        match row::day_of_keyspace(name) {
+            Some((_, table)) if table == SCANS.name => {
+                options.data_block_size_policy(BlockSizePolicy::all(SCANS_BLOCK))
+            }
+            _ => options,
+        }
+    })
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EmbeddedStore, Failure, options, row, row::StoredRow, writer::keyspaces_of};
+use super::{EmbeddedStore, Failure, keyspace_in, row, row::StoredRow, writer::keyspaces_of};
 use crate::{
     error::StoreError,
     store::Mutation,
@@ -80,7 +80,7 @@ impl EmbeddedStore {
                 continue;
             }
             let engine = |error: fjall::Error| Failure::engine(&shared.dir, &error);
-            let keyspace = shared.db.keyspace(name, options).map_err(engine)?;
+            let keyspace = keyspace_in(&shared.db, name).map_err(engine)?;
             let lower = after.take().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
             let upper = std::ops::Bound::<Vec<u8>>::Unbounded;
             for entry in keyspace.range::<Vec<u8>, _>((lower, upper)) {

@@ -15,7 +15,7 @@ use std::{
 
 use fjall::Database;
 
-use super::{OpenError, options};
+use super::{OpenError, keyspace_in};
 
 /// The keyspace of what is neither record nor row.
 pub(super) const META: &str = "meta";
@@ -58,7 +58,7 @@ impl Acknowledged {
 
 /// The sequence number of the last batch in the engine.
 pub(super) fn sequence(db: &Database) -> fjall::Result<u64> {
-    let meta = db.keyspace(META, options)?;
+    let meta = keyspace_in(db, META)?;
     let stored = meta.get(SEQUENCE)?;
     let number = stored.and_then(|bytes| bytes.as_ref().try_into().ok());
     Ok(number.map_or(0, u64::from_be_bytes))

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::{oneshot, watch};
 
-use super::{Failure, Shared, journal, options, writer::Work};
+use super::{Failure, Shared, journal, keyspace_in, writer::Work};
 use crate::{
     error::LogError,
     kill_point,
@@ -77,7 +77,7 @@ fn decode(position: Position, stored: Bytes) -> Option<Record> {
 
 /// First and last offsets of every partition of a topic, from what is on disk.
 pub(super) fn bounds_of(db: &Database, topic: Topic) -> fjall::Result<Vec<Range<u64>>> {
-    let keyspace = db.keyspace(&keyspace_name(topic), options)?;
+    let keyspace = keyspace_in(db, &keyspace_name(topic))?;
     let offset = |key: &[u8]| {
         key.get(2..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
     };
@@ -132,7 +132,7 @@ impl Shared {
             return Ok(Vec::new());
         }
         let failed = |error: fjall::Error| Failure::engine(&self.dir, &error).into_log();
-        let keyspace = self.db.keyspace(&keyspace_name(topic), options).map_err(failed)?;
+        let keyspace = keyspace_in(&self.db, &keyspace_name(topic)).map_err(failed)?;
         let mut records = Vec::new();
         let mut expected = from;
         let keys = key(partition, Offset(from))..key(partition, Offset(range.end));
@@ -342,7 +342,7 @@ impl GroupState {
 
 impl Groups {
     pub(super) fn load(db: &Database) -> fjall::Result<Self> {
-        let meta = db.keyspace(journal::META, options)?;
+        let meta = keyspace_in(db, journal::META)?;
         let mut state: HashMap<GroupKey, GroupState> = HashMap::new();
         for group in Group::ALL {
             for topic in Topic::ALL {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    Failure, Shared, options, row,
+    Failure, Shared, keyspace_in, row,
     row::StoredRow,
     writer::{Work, keyspaces_of},
 };
@@ -52,7 +52,7 @@ impl EmbeddedStore {
             if !self.shared.db.keyspace_exists(&name) {
                 continue;
             }
-            let keyspace = self.shared.db.keyspace(&name, options).map_err(engine)?;
+            let keyspace = keyspace_in(&self.shared.db, &name).map_err(engine)?;
             let mut entries = keyspace.range::<Vec<u8>, _>((lower.clone(), upper.clone()));
             loop {
                 let entry = match query.order {

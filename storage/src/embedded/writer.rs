@@ -13,9 +13,9 @@ use schemas::topic::{Offset, Partition, Topic};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Failure, Shared, journal,
+    Failure, Shared, journal, keyspace_in,
     log::{self, GroupKey},
-    options, row,
+    row,
     row::{Pending, StoredRow},
 };
 use crate::{
@@ -277,7 +277,7 @@ impl Writer {
             return Ok(keyspace.clone());
         }
         let keyspace =
-            self.db.keyspace(name, options).map_err(|error| Failure::engine(&self.dir, &error))?;
+            keyspace_in(&self.db, name).map_err(|error| Failure::engine(&self.dir, &error))?;
         self.keyspaces.insert(name.to_owned(), keyspace.clone());
         Ok(keyspace)
     }

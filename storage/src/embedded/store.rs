@@ -48,11 +48,36 @@ impl EmbeddedStore {
         let oldest_kept = self.shared.oldest_kept();
         let engine = |error: fjall::Error| Failure::engine(&self.shared.dir, &error);
         let mut page = Page { rows: Vec::new(), next: None };
+        // Whether the page is full with it.
+        let take = |page: &mut Page, key: &[u8], stored: &[u8]| -> Result<bool, Failure> {
+            let stored = StoredRow::decode(stored)?;
+            if table.life == Life::Retained && stored.written_at() < oldest_kept {
+                return Ok(false);
+            }
+            let clustering = row::decode_key(table.clustering, &key[prefix.len()..])?;
+            page.rows.push(stored.into_cells(clustering));
+            let full = page.rows.len() == query.limit;
+            if full {
+                page.next = Some(Cursor(Bytes::copy_from_slice(key)));
+            }
+            Ok(full)
+        };
         for name in self.keyspaces(query) {
             if !self.shared.db.keyspace_exists(&name) {
                 continue;
             }
             let keyspace = keyspace_in(&self.shared.db, &name).map_err(engine)?;
+            if table.clustering.is_empty() {
+                // The whole key is known: the engine's filters tell where it is, while a range would
+                // look into every level. After its only row a partition has none.
+                if query.cursor.is_none()
+                    && let Some(stored) = keyspace.get(&prefix).map_err(engine)?
+                    && take(&mut page, &prefix, &stored)?
+                {
+                    return Ok(page);
+                }
+                continue;
+            }
             let mut entries = keyspace.range::<Vec<u8>, _>((lower.clone(), upper.clone()));
             loop {
                 let entry = match query.order {
@@ -61,14 +86,7 @@ impl EmbeddedStore {
                 };
                 let Some(entry) = entry else { break };
                 let (key, stored) = entry.into_inner().map_err(engine)?;
-                let stored = StoredRow::decode(&stored)?;
-                if table.life == Life::Retained && stored.written_at() < oldest_kept {
-                    continue;
-                }
-                let clustering = row::decode_key(table.clustering, &key[prefix.len()..])?;
-                page.rows.push(stored.into_cells(clustering));
-                if page.rows.len() == query.limit {
-                    page.next = Some(Cursor(Bytes::copy_from_slice(&key)));
+                if take(&mut page, &key, &stored)? {
                     return Ok(page);
                 }
             }

@@ -324,7 +324,7 @@ impl Town {
         let remote = self.reach().await?;
         let begun = Instant::now();
         loop {
-            let lag = lag(&AnyLog::Remote(remote.clone())).await?;
+            let lag = lag(&AnyLog::Remote(remote.clone()), ROWS).await?;
             if lag == 0 {
                 break;
             }
@@ -399,12 +399,15 @@ impl Town {
     }
 }
 
-/// Records that are no rows yet.
-async fn lag(log: &AnyLog) -> anyhow::Result<u64> {
+/// Who makes rows, and of what.
+const ROWS: (Group, &[Topic]) = (Group::Processor, &[Topic::Scans, Topic::Visitors]);
+
+/// Records of topics that a group is not done with.
+async fn lag(log: &AnyLog, (group, topics): (Group, &[Topic])) -> anyhow::Result<u64> {
     let mut lag = 0;
-    for topic in [Topic::Scans, Topic::Visitors] {
+    for &topic in topics {
         let bounds = log.bounds(topic).await?;
-        let committed = log.committed(Group::Processor, topic).await?;
+        let committed = log.committed(group, topic).await?;
         for (range, done) in bounds.into_iter().zip(committed) {
             lag += range.end.0.saturating_sub(done.unwrap_or(range.start).max(range.start).0);
         }

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use schemas::{time::EventTime, topic::Topic};
 use serde_json::Value;
 use storage::{
-    Log,
+    Group, Log,
     any::{AnyLog, AnyStore},
 };
 use tokio::time::Instant;
@@ -173,14 +173,27 @@ impl Town {
 
     /// Waits until every record is a row.
     pub async fn caught_up(&self) -> anyhow::Result<()> {
+        self.done_with(super::ROWS).await
+    }
+
+    /// Waits until what people have taken back so far is gone.
+    pub async fn forgotten(&self) -> anyhow::Result<()> {
+        self.done_with((Group::Hygiene, &[Topic::Visitors])).await
+    }
+
+    async fn done_with(&self, whose: (Group, &[Topic])) -> anyhow::Result<()> {
         let log = AnyLog::Remote(self.reach().await?);
         let begun = Instant::now();
         loop {
-            let lag = super::lag(&log).await?;
+            let lag = super::lag(&log, whose).await?;
             if lag == 0 {
                 return Ok(());
             }
-            ensure!(begun.elapsed() < self.patience, "{lag} records are no rows");
+            ensure!(
+                begun.elapsed() < self.patience,
+                "{:?} is not done with {lag} records",
+                whose.0
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -110,6 +110,7 @@ pub(super) async fn replayed(scene: &mut Scene) -> anyhow::Result<()> {
     let evening = town.evening(PEOPLE, "W4");
     town.tell(&evening).await?;
     town.caught_up().await?;
+    town.forgotten().await?;
     let sender = town.sender.clone();
     let all = evening.events.len();
     let bodies: Vec<_> =

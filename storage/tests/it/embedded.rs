@@ -21,12 +21,12 @@ use schemas::{
     wire::WireRecord,
 };
 use storage::{
-    Append, Delivery, Group, Log, Member, Reader, Store,
+    Append, Delivery, Group, Log, Member, Order, Query, Reader, Store, Value,
     embedded::{Clock, Embedded, EmbeddedConfig, OpenError},
     follow::Follower,
     rows::{
         TypedStore,
-        people::{person_mutation, read_person},
+        people::{VISITORS, person_mutation, read_person},
         visits::ScanRow,
     },
 };
@@ -289,4 +289,30 @@ async fn what_a_later_snapshot_has_replaced_is_emptied() {
     append(&embedded, &[facility(2, "二の新しい名前")]).await;
     embedded.sweep().await.expect("swept");
     assert_eq!(read(&embedded, 0).await, [1_501, 1_502]);
+}
+
+#[tokio::test]
+async fn after_the_only_row_of_a_partition_comes_none() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let embedded = open(dir.path()).await;
+    let store = embedded.store();
+    let visitors = [VisitorId([1; 16]), VisitorId([2; 16])];
+    let erase = |visitor| person_mutation(visitor, EventTime(DAY_MS), &VisitorAction::Erase);
+    let rows = visitors.into_iter().filter_map(erase).collect();
+    store.write(rows).await.expect("a write");
+    let mut query = Query {
+        table: &VISITORS,
+        partition: vec![Value::Blob(Bytes::from_static(&[1; 16]))],
+        from: None,
+        to: None,
+        order: Order::Ascending,
+        limit: 1,
+        cursor: None,
+    };
+    let first = store.read(query.clone()).await.expect("a read");
+    assert_eq!(first.rows.len(), 1);
+    query.cursor = first.next;
+    assert!(query.cursor.is_some(), "a full page leads to another");
+    let second = store.read(query).await.expect("a read");
+    assert!(second.rows.is_empty() && second.next.is_none(), "{second:?}");
 }

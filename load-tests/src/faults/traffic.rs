@@ -39,9 +39,8 @@ pub struct Source {
     pub rng: StdRng,
     /// What visitors write at each place.
     pub texts: Vec<String>,
-    /// When the first evening was, ms.
+    /// When the next evening begins, ms.
     pub begins: i64,
-    evenings: usize,
     messages: u64,
 }
 
@@ -58,7 +57,7 @@ pub struct Evening {
 impl Source {
     /// One that has made nothing yet.
     pub fn new(rng: StdRng, texts: Vec<String>, begins: i64) -> Self {
-        Self { rng, texts, begins, evenings: 0, messages: 0 }
+        Self { rng, texts, begins, messages: 0 }
     }
 
     fn says(&mut self, text: &str) -> (String, What) {
@@ -79,10 +78,17 @@ impl Source {
         Event::new(visitor.user_id(), at, says)
     }
 
+    /// When an evening begins; the next one is later.
+    fn next(&mut self) -> i64 {
+        // Officials write no parts of a second.
+        let from = self.begins / SECOND * SECOND;
+        self.begins += 30 * MINUTE;
+        from
+    }
+
     /// An evening of friends, all of whom stay friends and take nothing back.
     pub fn friends(&mut self, people: usize, reference: &str) -> Evening {
-        let from = (self.begins + 30 * MINUTE * self.evenings as i64) / SECOND * SECOND;
-        self.evenings += 1;
+        let from = self.next();
         let (mut events, mut visitors) = (Vec::new(), Vec::new());
         for _ in 0..people {
             let visitor = self.visitor();
@@ -99,9 +105,7 @@ impl Source {
     /// An evening with so many people. Some are friends, speak English, block the account, take
     /// messages back or ask to be forgotten.
     pub fn evening(&mut self, people: usize, reference: &str) -> Evening {
-        // Officials write no parts of a second.
-        let from = (self.begins + 30 * MINUTE * self.evenings as i64) / SECOND * SECOND;
-        self.evenings += 1;
+        let from = self.next();
         let (mut events, mut visitors) = (Vec::new(), Vec::new());
         for n in 0..people {
             let visitor = self.visitor();

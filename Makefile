@@ -37,11 +37,15 @@ demo-cluster: build set-up-test ## the same day on a real Kafka and Cassandra, t
 cluster: build set-up-test ## a real Kafka and Cassandra, two processes of each role, a stand-in for LINE: stays up
 	scripts/servers/with -- sh -c 'exec $(built)/anshin-load cluster --kafka $$ANSHIN_TEST_KAFKA --cql $$ANSHIN_TEST_CQL'
 
+# --examples, beside the few lines of one: cargo then builds dependencies with the features that tests give them, once
+# for both. The same for what `doc` checks and `lint` has checked.
+debug := cargo build --locked --workspace --examples
+
 # For example: make faults FAULT_ARGS="--only W6 --trials 3" or make faults-cluster FAULT_ARGS="--only N1 --trials 20"
 FAULT_ARGS ?=
 
 faults: set-up ## break what one process must bear, as often as is promised: hours; a table of broken promises
-	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(debug) --bin anshin --bin anshin-load
 	$(breakable)
 	$(tested)/anshin-load faults --embedded --full $(FAULT_ARGS)
 
@@ -71,19 +75,19 @@ bench-peers: build ## measure webhooks beside what others would write, in Go and
 
 # What the crash harness kills: the service with kill points and mutants in it. Never in release, and never what
 # `cargo build` makes by itself.
-breakable := cargo build --locked --workspace --bin anshin-breakable --features server/failpoints,server/mutants
+breakable := $(debug) --bin anshin-breakable --features server/failpoints,server/mutants
 
 # For example: make crash KILLS=1000 or make crash CRASH_ARGS="--only K12 --seed 7"
 KILLS ?= 200
 CRASH_ARGS ?=
 
 crash: set-up ## kill the service at its kill points and at random moments; a table of broken promises
-	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(debug) --bin anshin --bin anshin-load
 	$(breakable)
 	$(tested)/anshin-load crash --kills $(KILLS) $(CRASH_ARGS)
 
 mutants: set-up ## break each promise on purpose, and look whether that is noticed
-	cargo build --locked --workspace --bin anshin --bin anshin-load
+	$(debug) --bin anshin --bin anshin-load
 	$(breakable)
 	$(tested)/anshin-load mutants
 
@@ -94,10 +98,11 @@ corpus: build ## keep a little of what this version writes in load-tests/corpus,
 FUZZ_ARGS ?= --seconds 60
 
 fuzz: set-up ## change real inputs at random, 60 s for each reader of what others wrote; a broken promise fails
-	cargo run --package fuzz --locked -- $(FUZZ_ARGS)
+	$(debug) --bin anshin-fuzz
+	$(tested)/anshin-fuzz $(FUZZ_ARGS)
 
 pictures: set-up-test ## pictures of every page for a person to look at, into venues/tests/pictures
-	cargo build --locked --package server
+	$(debug) --bin anshin
 	rm -rf venues/tests/pictures
 	scripts/test-pages $(tested)/anshin --pictures venues/tests/pictures
 
@@ -111,7 +116,7 @@ test: set-up-test ## every test, on the embedded backends and on a real Kafka an
 	scripts/test-chart $(tested)/anshin
 	scripts/test-sdks $(tested)/anshin-load
 	scripts/test-pages $(tested)/anshin
-	scripts/test-flyers
+	scripts/test-flyers $(tested)/examples/flyers
 	$(breakable)
 	$(tested)/anshin-load crash
 	$(tested)/anshin-load mutants
@@ -131,7 +136,7 @@ deny: set-up ## licences, sources, banned and vulnerable dependencies (deny.toml
 	scripts/deny
 
 doc: set-up ## the crates' documentation into target/doc; a warning fails
-	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --lib --bins --examples --no-deps --document-private-items --locked
 
 check: test fmt-check lint deny doc ## all that CI runs
 

@@ -1,10 +1,7 @@
 //! The admin port: `/live`, `/ready`, `/metrics`, `/line-api`.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -20,41 +17,65 @@ const BUCKETS: [f64; 16] = [
 
 type Roles = Vec<(&'static str, watch::Receiver<bool>)>;
 
-/// What is ready and what is not.
+/// What is ready and what is not. Nothing is until [`started`](Self::started) is called: of roles
+/// that have not been told of yet nobody knows.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    roles: Arc<std::sync::Mutex<Roles>>,
-    draining: Arc<AtomicBool>,
+    known: Arc<Mutex<(Stage, Roles)>>,
+}
+
+/// How far a process is.
+#[derive(Clone, Copy, Default)]
+enum Stage {
+    #[default]
+    Starting,
+    Serving,
+    Draining,
 }
 
 impl Readiness {
     /// A role tells by this whether it can do its work.
     pub fn role(&self, name: &'static str) -> watch::Sender<bool> {
         let (ready, receiver) = watch::channel(false);
-        if let Ok(mut roles) = self.roles.lock() {
-            roles.push((name, receiver));
+        if let Ok(mut known) = self.known.lock() {
+            known.1.push((name, receiver));
         }
         ready
     }
 
+    /// Every role has been told of.
+    pub fn started(&self) {
+        self.go_to(Stage::Serving);
+    }
+
     /// From now on nothing is ready.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.go_to(Stage::Draining);
+    }
+
+    fn go_to(&self, stage: Stage) {
+        if let Ok(mut known) = self.known.lock() {
+            known.0 = stage;
+        }
     }
 
     /// The names of what is not ready.
     pub fn unready(&self) -> Vec<&'static str> {
-        if self.draining.load(Ordering::Relaxed) {
-            return vec!["draining"];
+        let Ok(known) = self.known.lock() else { return vec!["admin"] };
+        let (stage, roles) = &*known;
+        match stage {
+            Stage::Starting => vec!["starting"],
+            Stage::Serving => {
+                roles.iter().filter(|(_, ready)| !*ready.borrow()).map(|(name, _)| *name).collect()
+            }
+            Stage::Draining => vec!["draining"],
         }
-        let Ok(roles) = self.roles.lock() else { return vec!["admin"] };
-        roles.iter().filter(|(_, ready)| !*ready.borrow()).map(|(name, _)| *name).collect()
     }
 
     /// Waits until everything is ready.
     pub async fn all(&self) {
-        let receivers: Vec<_> = match self.roles.lock() {
-            Ok(roles) => roles.iter().map(|(_, ready)| ready.clone()).collect(),
+        let receivers: Vec<_> = match self.known.lock() {
+            Ok(known) => known.1.iter().map(|(_, ready)| ready.clone()).collect(),
             Err(_) => return,
         };
         for mut ready in receivers {
@@ -120,5 +141,26 @@ async fn line_api(line: LineClient) -> (StatusCode, &'static str) {
         Ok(true) => (StatusCode::OK, "stand-in\n"),
         Ok(false) => (StatusCode::OK, "no stand-in\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "nobody answers\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Readiness;
+
+    #[test]
+    fn nothing_is_ready_before_every_role_is_told_of_and_once_it_drains() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.unready(), ["starting"]);
+        let first = readiness.role("first");
+        first.send_replace(true);
+        assert_eq!(readiness.unready(), ["starting"]);
+        let second = readiness.role("second");
+        readiness.started();
+        assert_eq!(readiness.unready(), ["second"]);
+        second.send_replace(true);
+        assert_eq!(readiness.unready(), [""; 0]);
+        readiness.drain();
+        assert_eq!(readiness.unready(), ["draining"]);
     }
 }

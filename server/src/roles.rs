@@ -359,6 +359,7 @@ pub async fn start_by(config: Config, roles: &[Role], clock: Clock) -> Result<Ru
         let ingest = ingest::Ingest::new(config.ingest.limits.clone(), deps, ready);
         listeners.spawn(listener::serve(listener, ingest.router(), limits, listen.clone()));
     }
+    readiness.started();
 
     let (ending, ready) = (stop.clone(), readiness.clone());
     let failing = CancellationToken::new();

@@ -111,9 +111,20 @@ async fn an_answer_that_never_comes() {
         faults.next("push", &[Fault::HangBefore, Fault::HangAfter]);
     }
     let job = town.approve().await;
-    town.wait_for(&job, completed).await;
+    // While they hang, the others go out, and whoever looks sees it.
+    let mut shown = 0;
+    let view = town.wait_for(&job, |view| {
+        if view.state == "sending" {
+            shown = shown.max(view.progress.accepted);
+        }
+        completed(view)
+    });
+    let targeted = view.await.progress.targeted;
     assert_eq!(town.differences(&job), []);
-    // While they hung, the others went out. It is looked at afterwards: who looks meanwhile may come too late.
+    // Which chunks hang is chance: no more than two of 500 people, and two single ones.
+    let others = targeted.checked_sub(2 * 500 + 2).expect("a town with more people");
+    assert!(others > 100, "{targeted} people are few");
+    assert!(shown >= others, "of {others} people whose requests did not hang {shown} were shown");
     let requests = town.stage.platform.journal.lock().requests.clone();
     let hung = requests.iter().find(|request| request.status == 0).expect("one hangs").at;
     let given_up = hung + 10_000;
@@ -121,8 +132,8 @@ async fn an_answer_that_never_comes() {
         let alert = ["multicast", "push"].contains(&request.endpoint.as_str());
         alert && request.status == 200 && (hung..given_up).contains(&request.at)
     });
-    let people: usize = meanwhile.map(|request| request.people).sum();
-    assert!(people > 400, "{people} were told while requests hung");
+    let told: usize = meanwhile.map(|request| request.people).sum();
+    assert!(told as u64 >= others, "{told} of {others} were told while requests hung");
     town.stage.end().await.expect("the roles end well");
 }
 

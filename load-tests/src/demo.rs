@@ -218,7 +218,7 @@ pub async fn play(demo: &Demo) -> anyhow::Result<Played> {
     let mut leaks = privacy::leaks(&dir, &day)?;
     for admin in stage.admins() {
         let metrics = reqwest::get(format!("http://{admin}/metrics")).await?;
-        leaks.extend(privacy::leak_in_metrics(&metrics.bytes().await?, &day));
+        leaks.extend(privacy::leak_in_metrics(&metrics.bytes().await?, &day)?);
     }
     differences.extend(leaks.into_iter().map(Difference::Leak));
 

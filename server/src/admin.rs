@@ -34,10 +34,11 @@ enum Stage {
 }
 
 impl Readiness {
-    /// A role tells by this whether it can do its work.
+    /// A role tells by this whether it can do its work. Before [`started`](Self::started).
     pub fn role(&self, name: &'static str) -> watch::Sender<bool> {
         let (ready, receiver) = watch::channel(false);
         if let Ok(mut known) = self.known.lock() {
+            debug_assert!(matches!(known.0, Stage::Starting), "{name} comes after all were there");
             known.1.push((name, receiver));
         }
         ready

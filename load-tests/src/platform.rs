@@ -32,7 +32,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{Router, body::Body};
@@ -43,6 +43,9 @@ use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use self::{faults::Faults, journal::Journal, limits::Limits, people::People};
+
+/// Where a connection can't be accepted, the next is tried after this.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// A clock that can be moved.
 #[derive(Debug, Default)]
@@ -135,7 +138,12 @@ impl Platform {
         let task = tokio::spawn(async move {
             // Connections end with the handle, too.
             let mut connections = tokio::task::JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    // Out of file descriptors, say, in a burst of webhooks: it passes.
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                    continue;
+                };
                 while connections.try_join_next().is_some() {}
                 connections.spawn(converse(stream, router.clone()));
             }

@@ -26,7 +26,7 @@ use crate::{
     barrier::{self, Barrier},
     jobs::{AppendError, JobBook},
     ledger,
-    line::{Answer, Endpoint, LineClient, multicast_body, validate_body},
+    line::{Answer, Endpoint, LineClient, LineError, multicast_body, validate_body},
     metrics,
 };
 
@@ -72,9 +72,12 @@ pub enum PlanError {
     /// What was written does not read back as it was written.
     #[error("a chunk does not read back as it was written")]
     ReadBack,
-    /// LINE can't be asked about quota or message.
-    #[error("LINE can't be asked whether the messages can be sent")]
-    Line,
+    /// LINE can't be asked how many messages are left.
+    #[error("LINE can't be asked how many messages are left: {0}")]
+    Quota(LineError),
+    /// LINE can't be asked whether it takes the text; what came of it.
+    #[error("LINE can't be asked whether it takes the text of the message: {0}")]
+    Text(&'static str),
 }
 
 impl PlanError {
@@ -83,7 +86,10 @@ impl PlanError {
         match self {
             PlanError::Log(error) => error.kind(),
             PlanError::Store(error) => error.kind(),
-            PlanError::Identity(_) | PlanError::ReadBack | PlanError::Line => Kind::Transient,
+            PlanError::Identity(_)
+            | PlanError::ReadBack
+            | PlanError::Quota(_)
+            | PlanError::Text(_) => Kind::Transient,
         }
     }
 }
@@ -221,7 +227,7 @@ impl<L: Log, S: Store> Planner<L, S> {
         counts.chunks = chunk_count;
         if counts.targeted > 0 {
             // Before anything is sealed: a job that stops half-way is worse than one that waits.
-            let quota = self.line.quota().await.map_err(|_| PlanError::Line)?;
+            let quota = self.line.quota().await.map_err(PlanError::Quota)?;
             if quota.remaining().is_some_and(|remaining| remaining < counts.targeted) {
                 let cause = PauseCause::Quota { remaining: quota.remaining() };
                 return self.pause(job, cause).await;
@@ -237,7 +243,7 @@ impl<L: Log, S: Store> Planner<L, S> {
                         return self.pause(job, PauseCause::Unauthorized).await;
                     }
                     Answer::Forbidden => return self.pause(job, PauseCause::Forbidden).await,
-                    _ => return Err(PlanError::Line),
+                    answer => return Err(PlanError::Text(answer.name())),
                 }
             }
         }

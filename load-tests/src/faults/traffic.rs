@@ -29,9 +29,9 @@ pub const JOB_VENUES: usize = 6;
 /// Webhooks of one sending under way at the same time.
 const CONCURRENT: usize = 8;
 /// LINE delivers again what was not acknowledged after this.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
+pub const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Nothing may keep a webhook from being acknowledged for so long.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(150);
+pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(150);
 
 /// Makes visitors, events and texts that nobody had before in this run.
 pub struct Source {

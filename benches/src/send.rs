@@ -25,6 +25,8 @@ use crate::{crowd::Crowd, sample, setting::Setting};
 pub struct Sent {
     /// From the decision to plan to the sealed plan.
     pub planned_in: Duration,
+    /// From the sealed plan until LINE had accepted the first.
+    pub first_in: Duration,
     /// From the sealed plan until LINE had accepted everybody.
     pub accepted_in: Duration,
     /// People who got the message.
@@ -120,13 +122,15 @@ impl All {
         let (accepted, people) = (journal.accepted.len(), crowd.users.len());
         ensure!(accepted == people, "{accepted} messages for {people} people were accepted");
         ensure!(journal.violations.is_empty(), "LINE forbids it: {:?}", journal.violations);
-        let last = journal.accepted.iter().map(|accepted| accepted.at).max().unwrap_or_default();
+        let at = || journal.accepted.iter().map(|accepted| accepted.at);
+        let (first, last) = (at().min().unwrap_or_default(), at().max().unwrap_or_default());
         let carry = |endpoint: &str| matches!(endpoint, "multicast" | "push");
         let calls = journal.requests.iter().filter(|request| carry(&request.endpoint));
         let between =
             |from: i64, to: i64| Duration::from_millis(u64::try_from(to - from).unwrap_or(0));
         Ok(Sent {
             planned_in: between(begun.0, sealed.0),
+            first_in: between(sealed.0, first),
             accepted_in: between(sealed.0, last),
             people: people as u64,
             calls: calls.clone().count() as u64,

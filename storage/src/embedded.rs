@@ -36,7 +36,10 @@ use std::{
     time::Duration,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, config::BlockSizePolicy};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions,
+    config::{BlockSizePolicy, FilterPolicy},
+};
 use parking_lot::RwLock;
 use schemas::{
     time::{DAY_MS, EventTime},
@@ -160,6 +163,8 @@ pub struct Embedded {
 struct Shared {
     dir: PathBuf,
     db: Database,
+    /// Where records are, by topic.
+    topics: Vec<Keyspace>,
     config: EmbeddedConfig,
     work: tokio::sync::mpsc::Sender<writer::Work>,
     /// By topic and partition: first offset that is there, and the one after the last.
@@ -235,15 +240,17 @@ impl Embedded {
         check_format(&dir)?;
         let db = journal::open_checked(&dir)?;
         let engine = |source| OpenError::Engine { dir: dir.clone(), source };
+        let topics = log::keyspaces(&db).map_err(engine)?;
         let mut bounds = Vec::new();
-        for topic in Topic::ALL {
-            bounds.push(log::bounds_of(&db, topic).map_err(engine)?);
+        for (topic, keyspace) in Topic::ALL.into_iter().zip(&topics) {
+            bounds.push(log::bounds_of(keyspace, topic).map_err(engine)?);
         }
         let groups = log::Groups::load(&db).map_err(engine)?;
         let (work, inbox) = tokio::sync::mpsc::channel(writer::QUEUE);
         let sweep = tokio_util::sync::CancellationToken::new();
         let shared = Shared {
             db,
+            topics,
             config,
             work,
             bounds: RwLock::new(bounds),
@@ -362,6 +369,10 @@ pub(crate) fn into_store(failure: Failure) -> StoreError {
 fn keyspace_in(db: &Database, name: &str) -> fjall::Result<Keyspace> {
     db.keyspace(name, || {
         let options = KeyspaceCreateOptions::default();
+        if name.starts_with(log::PREFIX) {
+            // Records are read from an offset on, never looked for.
+            return options.filter_policy(FilterPolicy::disabled());
+        }
         match row::day_of_keyspace(name) {
             Some((_, table)) if table == SCANS.name => {
                 options.data_block_size_policy(BlockSizePolicy::all(SCANS_BLOCK))

@@ -10,9 +10,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use fjall::Database;
+use fjall::{Database, Keyspace};
 use parking_lot::Mutex;
-use schemas::topic::{Offset, Partition, Topic};
+use schemas::{
+    time::EventTime,
+    topic::{Offset, Partition, Topic},
+};
 use tokio::sync::{oneshot, watch};
 
 use super::{Failure, Shared, journal, keyspace_in, writer::Work};
@@ -27,8 +30,13 @@ const DELIVERY_RECORDS: usize = 1_000;
 /// and is full at so many bytes.
 const DELIVERY_BYTES: usize = 1 << 20;
 
-pub(super) fn keyspace_name(topic: Topic) -> String {
-    format!("log.{}", topic.name())
+/// How the names of keyspaces with records begin.
+pub(super) const PREFIX: &str = "log.";
+
+/// The keyspaces of all topics, in their order.
+pub(super) fn keyspaces(db: &Database) -> fjall::Result<Vec<Keyspace>> {
+    let open = |topic: &Topic| keyspace_in(db, &format!("{PREFIX}{}", topic.name()));
+    Topic::ALL.iter().map(open).collect()
 }
 
 /// Partition, then offset: the order of reading.
@@ -40,9 +48,9 @@ pub(super) fn key(partition: Partition, offset: Offset) -> [u8; 10] {
 }
 
 /// Time of the append, length of the key, key, value.
-pub(super) fn encode(now: i64, record: &Append) -> Vec<u8> {
+pub(super) fn encode(now: EventTime, record: &Append) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(12 + record.key.len() + record.value.len());
-    bytes.extend_from_slice(&now.to_be_bytes());
+    bytes.extend_from_slice(&now.0.to_be_bytes());
     // Keys are ids of a few bytes.
     let length = u32::try_from(record.key.len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_be_bytes());
@@ -76,8 +84,7 @@ fn decode(position: Position, stored: Bytes) -> Option<Record> {
 }
 
 /// First and last offsets of every partition of a topic, from what is on disk.
-pub(super) fn bounds_of(db: &Database, topic: Topic) -> fjall::Result<Vec<Range<u64>>> {
-    let keyspace = keyspace_in(db, &keyspace_name(topic))?;
+pub(super) fn bounds_of(keyspace: &Keyspace, topic: Topic) -> fjall::Result<Vec<Range<u64>>> {
     let offset = |key: &[u8]| {
         key.get(2..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
     };
@@ -97,6 +104,11 @@ pub(super) fn bounds_of(db: &Database, topic: Topic) -> fjall::Result<Vec<Range<
 }
 
 impl Shared {
+    /// The keyspace with a topic's records.
+    pub(super) fn records_of(&self, topic: Topic) -> &Keyspace {
+        &self.topics[topic as usize]
+    }
+
     pub(super) fn range(&self, topic: Topic, partition: Partition) -> Range<u64> {
         self.bounds.read()[topic as usize][partition.index()].clone()
     }
@@ -132,11 +144,10 @@ impl Shared {
             return Ok(Vec::new());
         }
         let failed = |error: fjall::Error| Failure::engine(&self.dir, &error).into_log();
-        let keyspace = keyspace_in(&self.db, &keyspace_name(topic)).map_err(failed)?;
         let mut records = Vec::new();
         let mut expected = from;
         let keys = key(partition, Offset(from))..key(partition, Offset(range.end));
-        for entry in keyspace.range(keys) {
+        for entry in self.records_of(topic).range(keys) {
             let (key, stored) = entry.into_inner().map_err(failed)?;
             let position = Position { topic, partition, offset: Offset(expected) };
             // Offsets are dense: a gap is a record that was acknowledged and is gone.

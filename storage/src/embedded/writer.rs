@@ -9,7 +9,10 @@ use std::{
 };
 
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
-use schemas::topic::{Offset, Partition, Topic};
+use schemas::{
+    time::EventTime,
+    topic::{Offset, Partition, Topic},
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -173,16 +176,13 @@ impl Writer {
         let begun = Instant::now();
         let mut failure = self.failed.clone();
         let items = works.len();
+        let now = (shared.config.clock)();
         for work in works {
             let taken = match work {
                 Work::Append { records, done } => {
-                    let positions = self.append(shared, &mut batch, records);
-                    let (positions, taken) = match positions {
-                        Ok(positions) => (positions, Ok(())),
-                        Err((positions, failure)) => (positions, Err(failure)),
-                    };
+                    let positions = Self::append(shared, &mut batch, records, now);
                     batch.answers.push(Answer::Append(done, positions));
-                    taken
+                    Ok(())
                 }
                 Work::Commit { key, offsets, done } => {
                     batch.answers.push(Answer::Log(done));
@@ -282,16 +282,14 @@ impl Writer {
         Ok(keyspace)
     }
 
-    /// Gives records their offsets. On failure the positions still count the records.
+    /// Gives records their offsets.
     fn append(
-        &mut self,
         shared: &Shared,
         batch: &mut Batch,
         records: Vec<Append>,
-    ) -> Result<Vec<Position>, (Vec<Position>, Failure)> {
-        let now = (shared.config.clock)().0;
+        now: EventTime,
+    ) -> Vec<Position> {
         let mut positions = Vec::with_capacity(records.len());
-        let mut failure = None;
         for record in records {
             let partition = record.topic.partition_of(&record.key);
             let end = batch
@@ -300,19 +298,11 @@ impl Writer {
                 .or_insert_with(|| shared.range(record.topic, partition).end);
             let offset = Offset(*end);
             *end += 1;
+            let (key, value) = (log::key(partition, offset), log::encode(now, &record));
+            batch.engine.insert(shared.records_of(record.topic), key, value);
             positions.push(Position { topic: record.topic, partition, offset });
-            match self.keyspace(&log::keyspace_name(record.topic)) {
-                Ok(keyspace) => {
-                    let key = log::key(partition, offset);
-                    batch.engine.insert(&keyspace, key, log::encode(now, &record));
-                }
-                Err(error) => failure = failure.or(Some(error)),
-            }
         }
-        match failure {
-            None => Ok(positions),
-            Some(failure) => Err((positions, failure)),
-        }
+        positions
     }
 
     fn commit(
@@ -391,7 +381,7 @@ impl Writer {
         }
         kill_point!("K32 days swept, records not");
         for topic in [Topic::Scans, Topic::Visitors] {
-            let keyspace = self.keyspace(&log::keyspace_name(topic))?;
+            let keyspace = shared.records_of(topic);
             for partition in topic.all_partitions() {
                 let range = shared.range(topic, partition);
                 let done = shared.groups.processed(topic, partition);
@@ -404,7 +394,7 @@ impl Writer {
                     if log::appended_at(&value) * 1_000 >= oldest_kept {
                         break;
                     }
-                    batch.remove(&keyspace, key);
+                    batch.remove(keyspace, key);
                     start += 1;
                 }
                 if start > range.start {
@@ -415,17 +405,17 @@ impl Writer {
         }
         for topic in Topic::ALL.into_iter().filter(|topic| topic.is_compacted()) {
             for partition in topic.all_partitions() {
-                self.compact(topic, partition)?;
+                self.compact(shared, topic, partition)?;
             }
         }
         Ok(())
     }
 
     /// Empties every record that a later one of its key has replaced.
-    fn compact(&mut self, topic: Topic, partition: Partition) -> Result<(), Failure> {
+    fn compact(&self, shared: &Shared, topic: Topic, partition: Partition) -> Result<(), Failure> {
         let dir = self.dir.clone();
         let engine = |error: fjall::Error| Failure::engine(&dir, &error);
-        let keyspace = self.keyspace(&log::keyspace_name(topic))?;
+        let keyspace = shared.records_of(topic);
         // From the last to the first: whatever has a known key has been replaced.
         let mut known = HashSet::new();
         let mut batch = self.db.batch();
@@ -436,7 +426,7 @@ impl Writer {
             if known.insert(left[12..].to_vec()) {
                 continue;
             }
-            batch.insert(&keyspace, at, left);
+            batch.insert(keyspace, at, left);
             emptied += 1;
         }
         if emptied > 0 {

@@ -12,7 +12,7 @@ DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: set-up-test help set-up build demo demo-cluster cluster faults-cluster faults bench bench-cluster bench-peers crash mutants corpus fuzz pictures test fmt fmt-check lint deny doc check clean
+.PHONY: set-up-test help set-up build service demo demo-cluster cluster faults-cluster faults bench bench-cluster bench-peers crash mutants corpus fuzz pictures test fmt fmt-check lint deny doc check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,9 +22,11 @@ set-up: ## install what is missing to build: system packages, the pinned Rust
 
 # Two builds, not one: cargo merges the features of what it builds together, and nothing
 # that only the load tests switch on may reach the service.
-build: set-up ## release binaries: anshin (the service), anshin-load (the outside world)
-	cargo build --release --locked --package server
+build: service ## release binaries: anshin (the service), anshin-load (the outside world)
 	cargo build --release --locked --package load-tests
+
+service: set-up ## the service's release binary alone
+	cargo build --release --locked --package server
 
 demo: build ## play a day against a stand-in for LINE, check the end state, stay up
 	$(built)/anshin-load demo $(DEMO_ARGS)
@@ -55,19 +57,20 @@ faults-cluster: build set-up-test ## break what a cluster must bear, as often as
 # For example: make bench-cluster BENCH="ingest --rounds 20"
 BENCH ?= cluster --out benches/CLUSTER.md
 
-bench: build ## measure in data directories on this machine, beside the least that could do the same: 20 min
+# --benches: with the features that `cargo bench` gives, so that nothing is built twice.
+bench: service ## measure in data directories on this machine, beside the least that could do the same: 20 min
 	cargo bench --locked --package benches
-	cargo build --release --locked --package benches
+	cargo build --release --locked --package benches --bins --benches
 	$(built)/anshin-bench embedded --out benches/RESULTS.md
 
-bench-cluster: build set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 20 min
+bench-cluster: service set-up-test ## measure on a real Kafka and Cassandra, beside the least that could do the same: 20 min
 	cargo build --release --locked --package benches
 	scripts/servers/with --jmx -- $(built)/anshin-bench $(BENCH)
 
 # For example: make bench-peers PEERS="--rounds 3"
 PEERS ?= --out benches/PEERS.md
 
-bench-peers: build ## measure webhooks beside what others would write, in Go and Node, on a real Kafka: 10 min
+bench-peers: service ## measure webhooks beside what others would write, in Go and Node, on a real Kafka: 10 min
 	@scripts/set-up peers
 	benches/peers/build
 	cargo build --release --locked --package benches

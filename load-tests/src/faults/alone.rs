@@ -23,7 +23,10 @@ mod rows;
 mod sending;
 mod webhooks;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use rand::{SeedableRng, rngs::StdRng};
@@ -40,6 +43,9 @@ use crate::{
         town::{Town, World},
     },
 };
+
+/// A row of many trials says so often how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// What a row works with.
 struct Scene {
@@ -192,6 +198,7 @@ pub(super) async fn run(faults: &Faults, dir: &Path) -> anyhow::Result<bool> {
 async fn trials(stage: &mut Stage<'_>, row: &Row, faults: &Faults) -> anyhow::Result<Tried> {
     let mut tried = Tried::new(row.name, row.fault);
     let count = faults.trials.unwrap_or(if faults.full { row.trials } else { 1 });
+    let mut said = Instant::now();
     for seed in (faults.seed..).take(count) {
         let begun = Instant::now();
         let disk = match row.surroundings {
@@ -228,6 +235,13 @@ async fn trials(stage: &mut Stage<'_>, row: &Row, faults: &Faults) -> anyhow::Re
             false => drop(scene),
         }
         drop(disk);
+        if said.elapsed() >= SAY_EVERY && tried.trials < count {
+            said = Instant::now();
+            println!(
+                "{}: {} of {count} trials, {} broken promises",
+                row.name, tried.trials, tried.broken
+            );
+        }
     }
     println!(
         "{}: {}: {} trials, {:.1?}, {} broken promises",

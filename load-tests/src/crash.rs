@@ -39,6 +39,8 @@ use crate::{cluster, scratch};
 
 /// Broken promises of one trial that are shown.
 const SHOWN: usize = 10;
+/// Whoever tries very often says so often how far it is.
+pub const SAY_EVERY: Duration = Duration::from_secs(60);
 /// Trials on one directory. Rows of evenings that are over are read again at each.
 pub(crate) const TRIALS_OF_A_WORLD: usize = 20;
 /// Of so many trials, one ends at a random moment.
@@ -119,7 +121,7 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
     let plan = plan(crash)?;
     let mut table: Vec<Tried> = Vec::new();
     let mut trials = (crash.seed..).zip(plan).peekable();
-    let mut of_worlds = 0;
+    let (mut of_worlds, mut said) = (0, Instant::now());
     for number in 0_usize.. {
         let Some((first, _)) = trials.peek() else { break };
         let dir = dir.join(number.to_string());
@@ -138,6 +140,11 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
                 }
                 None => table.push(tried),
             }
+            if said.elapsed() >= SAY_EVERY {
+                said = Instant::now();
+                let (kills, broken) = sums(&table);
+                println!("{kills} kills so far, {broken} broken promises");
+            }
             if world.life.has_slept() {
                 // Its evenings are further back than an evening is: LINE takes no push any more for
                 // somebody who wrote in one and is no friend.
@@ -151,10 +158,16 @@ async fn in_dir(crash: &Crash, binary: &Path, dir: &Path) -> anyhow::Result<bool
     }
     table.sort_by_key(|tried| POINTS.iter().position(|point| point.name == tried.point.name));
     print_table(&table);
-    let broken = of_worlds + table.iter().map(|tried| tried.broken).sum::<usize>();
-    let kills: usize = table.iter().map(|tried| tried.kills).sum();
+    let (kills, broken) = sums(&table);
+    let broken = of_worlds + broken;
     println!("{kills} kills, {broken} broken promises; {:.0?}", begun.elapsed());
     Ok(broken == 0)
+}
+
+/// All kills, and all broken promises.
+fn sums(table: &[Tried]) -> (usize, usize) {
+    let sum = |what: fn(&Tried) -> usize| table.iter().map(what).sum();
+    (sum(|tried| tried.kills), sum(|tried| tried.broken))
 }
 
 /// Kills once, or as often as the point needs: how often, and which promises were broken.

@@ -23,10 +23,7 @@ mod rows;
 mod sending;
 mod webhooks;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use rand::{SeedableRng, rngs::StdRng};
@@ -43,9 +40,6 @@ use crate::{
         town::{Town, World},
     },
 };
-
-/// A row of many trials says so often how far it is.
-const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// What a row works with.
 struct Scene {
@@ -235,7 +229,7 @@ async fn trials(stage: &mut Stage<'_>, row: &Row, faults: &Faults) -> anyhow::Re
             false => drop(scene),
         }
         drop(disk);
-        if said.elapsed() >= SAY_EVERY && tried.trials < count {
+        if said.elapsed() >= crash::SAY_EVERY && tried.trials < count {
             said = Instant::now();
             println!(
                 "{}: {} of {count} trials, {} broken promises",

@@ -72,11 +72,11 @@ pub enum PlanError {
     /// What was written does not read back as it was written.
     #[error("a chunk does not read back as it was written")]
     ReadBack,
-    /// LINE can't be asked how many messages are left.
-    #[error("LINE can't be asked how many messages are left: {0}")]
+    /// LINE did not say how many messages are left.
+    #[error("LINE did not say how many messages are left: {0}")]
     Quota(LineError),
-    /// LINE can't be asked whether it takes the text; what came of it.
-    #[error("LINE can't be asked whether it takes the text of the message: {0}")]
+    /// LINE did not say whether it takes the text; its answer, named as in metrics.
+    #[error("LINE did not say whether it takes the text of the message (answer: {0})")]
     Text(&'static str),
 }
 

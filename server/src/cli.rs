@@ -3,6 +3,7 @@
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use schemas::{
     ids::{OfficialId, VenueId},
     service::ServiceState,
@@ -348,10 +349,32 @@ fn say(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Open files beside connections: the data directory's, the spool's, those to other servers.
+const OTHER_FILES: u64 = 1_024;
+
+/// Raises the limit of open files, often 1,024 where nobody has set it, to what is allowed: whoever
+/// opens more connections would keep the data directory from opening its files, and that ends it.
+fn open_as_many_files_as_allowed(connections: u64) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open files can't be raised");
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let needed = connections + OTHER_FILES;
+    if allowed < needed {
+        tracing::warn!(
+            allowed,
+            needed,
+            "open files may run out: raise the limit (ulimit -Hn, LimitNOFILE=), or lower listener.max_connections"
+        );
+    }
+}
+
 /// Runs roles until a signal or a failure.
 async fn serve(config: Config, roles: &[Role]) -> Result<(), Failure> {
     log_to_stderr();
     tracing::info!(?config, "starting");
+    open_as_many_files_as_allowed(config.listener.max_connections as u64);
     let running = start(config, roles).await.map_err(|e| Failure(e.exit_code(), e.to_string()))?;
     tracing::info!(
         ingest = running.ingest.map(tracing::field::display),
